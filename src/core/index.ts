@@ -1,0 +1,5 @@
+export * from "./error.ts";
+export * from "./options.ts";
+export * from "./random.ts";
+export * from "./tensor.ts";
+export * from "./hash.ts";

@@ -1,0 +1,11 @@
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../../shared/data/", import.meta.url));
+
+/** Whether the developers' data folder lies beside the checkout. Users do not have it: tests that need it skip. */
+export const hasShared = existsSync(root);
+if (!hasShared) console.log("skipped: tests on real models and data sets (no ../shared/data beside this checkout)");
+
+/** Absolute path of a file in the developers' data folder. */
+export const shared = (path: string): string => root + path;

@@ -1,0 +1,21 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+const dist = fileURLToPath(new URL("./dist/", import.meta.url));
+
+// Tests import the package as its users do (`temper/graph`), that is the built files: worker threads need them anyway.
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^temper$/, replacement: `${dist}index.js` },
+      { find: /^temper\/(.*)$/, replacement: `${dist}$1/index.js` },
+    ],
+  },
+  test: {
+    include: ["test/**/*.test.ts"],
+    pool: "forks",
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    server: { deps: { external: [/\/dist\//, /\/node_modules\//] } },
+  },
+});
