@@ -86,12 +86,7 @@ export const toFloat64 = (t: Tensor): Float64Array => {
 /** Numbers in the given element type; integers are truncated, bool is 0 or 1. */
 export const fromFloat64 = (values: Float64Array, dtype: DType, shape: readonly number[]): Tensor => {
   if (dtype === "float64") return tensor("float64", shape, values as DataOf<"float64">);
-  if (dtype === "int64")
-    return tensor(
-      "int64",
-      shape,
-      BigInt64Array.from(values, (v) => BigInt(Math.trunc(v))),
-    );
+  if (dtype === "int64") return tensor("int64", shape, BigInt64Array.from(values, saturatedInt64));
   if (dtype === "uint64")
     return tensor(
       "uint64",
@@ -108,6 +103,10 @@ export const fromFloat64 = (values: Float64Array, dtype: DType, shape: readonly 
     throw new TemperError("unsupported", `Writing ${dtype} values is not supported. Convert to float32.`);
   return tensor(dtype, shape, DTYPES[dtype].from(values) as never);
 };
+
+/** ONNX writes "to the end" as 2^63 - 1, which float64 rounds up to 2^63: saturate instead of wrapping around. */
+const saturatedInt64 = (value: number): bigint =>
+  value >= 2 ** 63 ? 2n ** 63n - 1n : value <= -(2 ** 63) ? -(2n ** 63n) : BigInt(Math.trunc(value));
 
 const halfToNumber = (bits: number): number => {
   const sign = bits & 0x8000 ? -1 : 1;

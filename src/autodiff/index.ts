@@ -1,0 +1,2 @@
+export * from "./custom.ts";
+export * from "./vjp.ts";

@@ -1,0 +1,4 @@
+export * from "./arithmetic.ts";
+export * from "./broadcast.ts";
+export * from "./reshape.ts";
+export * from "./registry.ts";

@@ -1,0 +1,68 @@
+import { type DType, sizeOf } from "../core/index.ts";
+import { type Array64, broadcastShapes } from "../graph/index.ts";
+
+/** Pieces that the float64 references share. Plain loops: they are the oracle, not the engine. */
+
+export const array64 = (shape: readonly number[], data: Float64Array, dtype: DType = "float32"): Array64 => ({
+  dtype,
+  shape,
+  data,
+});
+export const zeros64 = (shape: readonly number[], dtype: DType = "float32"): Array64 =>
+  array64(shape, new Float64Array(sizeOf(shape)), dtype);
+
+export const map64 = (x: Array64, f: (v: number) => number, dtype: DType = x.dtype): Array64 =>
+  array64(x.shape, x.data.map(f), dtype);
+
+/** Row-major strides. */
+export const stridesOf = (shape: readonly number[]): number[] => {
+  const strides = new Array<number>(shape.length);
+  for (let axis = shape.length - 1, step = 1; axis >= 0; step *= shape[axis]!, axis--) strides[axis] = step;
+  return strides;
+};
+
+/** Strides of `shape` seen as the (larger) `out`: broadcast axes step by zero. */
+export const broadcastStrides = (shape: readonly number[], out: readonly number[]): number[] => {
+  const strides = stridesOf(shape),
+    shift = out.length - shape.length;
+  return out.map((_, axis) => (axis < shift || shape[axis - shift] === 1 ? 0 : strides[axis - shift]!));
+};
+
+/**
+ * Walks the elements of `shape` in row-major order, tracking one offset a list of strides.
+ * @param visit  gets the linear index and the offsets (the array is reused)
+ */
+export const walk = (
+  shape: readonly number[],
+  strides: readonly (readonly number[])[],
+  visit: (index: number, offsets: readonly number[]) => void,
+): void => {
+  const total = sizeOf(shape),
+    at = new Array<number>(shape.length).fill(0);
+  const offsets = new Array<number>(strides.length).fill(0);
+  for (let index = 0; index < total; index++) {
+    visit(index, offsets);
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      at[axis]!++;
+      for (let k = 0; k < strides.length; k++) offsets[k]! += strides[k]![axis]!;
+      if (at[axis]! < shape[axis]!) break;
+      for (let k = 0; k < strides.length; k++) offsets[k]! -= strides[k]![axis]! * shape[axis]!;
+      at[axis] = 0;
+    }
+  }
+};
+
+/** f(a, b) elementwise with broadcasting. */
+export const broadcast64 = (
+  a: Array64,
+  b: Array64,
+  f: (x: number, y: number) => number,
+  dtype: DType = a.dtype,
+): Array64 => {
+  const shape = broadcastShapes(a.shape, b.shape),
+    out = zeros64(shape, dtype);
+  walk(shape, [broadcastStrides(a.shape, shape), broadcastStrides(b.shape, shape)], (i, [p, q]) => {
+    out.data[i] = f(a.data[p!]!, b.data[q!]!);
+  });
+  return out;
+};
