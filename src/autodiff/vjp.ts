@@ -132,7 +132,7 @@ export const jvp = (ys: readonly Value[], xs: readonly Value[], tangents: readon
     seeds,
   );
   // The derivative of a function linear in the seed cannot hold the seed: what is left of it is multiplied by zero.
-  const zero = new Map(seeds.map((s) => [s, filledLike(s, 0)]));
+  const zero = new Map(seeds.map((s, i) => [s, filledLike(ys[i]!, 0)]));
   return products.map((v, i) => (v ? rewriteValues([v], () => undefined, zero)[0]! : filledLike(ys[i]!, 0)));
 };
 
