@@ -1,0 +1,136 @@
+import { SHARE_ENV, Worker } from "node:worker_threads";
+import { TemperError } from "../core/index.ts";
+import type { Graph } from "../graph/index.ts";
+import { trace, type Traced, type ValueType } from "../graph/index.ts";
+import { encodeLowered, lower, programOver } from "./local.ts";
+import { disableTelemetry } from "./ort.ts";
+import { type CompileOptions, type Program, type Runtime, signatureOf } from "./program.ts";
+import type { CallMessage, Reply, Request } from "./protocol.ts";
+import { fromWire } from "./session.ts";
+import type { Tensor } from "../core/index.ts";
+
+export interface JobOptions<P> {
+  readonly onProgress?: ((progress: P) => void) | undefined;
+  /** Asks the job to stop; it resolves with what it has. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A worker thread with its sessions. The process stays alive only while calls are under way. */
+export interface Engine extends Runtime, AsyncDisposable {
+  /**
+   * Runs an exported function of a module beside the sessions, so that its steps cost no messages.
+   * @param module  URL of the module (`new URL("./job.js", import.meta.url)`)
+   */
+  readonly job: <A, R, P>(module: URL, name: string, args: A, options?: JobOptions<P>) => Promise<R>;
+}
+
+interface Pending {
+  readonly resolve: (value: never) => void;
+  readonly reject: (error: Error) => void;
+  readonly onProgress?: ((progress: never) => void) | undefined;
+}
+
+export const createEngine = (): Engine => {
+  disableTelemetry();
+  const pending = new Map<number, Pending>();
+  let worker: Worker | undefined;
+  let nextId = 0;
+
+  const start = (): Worker => {
+    const created = new Worker(new URL("./worker.js", import.meta.url), { env: SHARE_ENV });
+    created.on("message", (reply: Reply) => {
+      const call = pending.get(reply.id);
+      if (!call) return;
+      if ("progress" in reply) return call.onProgress?.(reply.progress as never);
+      pending.delete(reply.id);
+      if (pending.size === 0) created.unref();
+      if ("error" in reply) call.reject(fromWire(reply.error));
+      else call.resolve(reply.value as never);
+    });
+    const fail = (error: Error): void => {
+      for (const { reject } of pending.values()) reject(error);
+      pending.clear();
+      worker = undefined;
+    };
+    created.on("error", (error) =>
+      fail(new TemperError("device", `The engine's thread failed: ${error.message}`, { cause: error })),
+    );
+    created.on("exit", (code) => fail(new TemperError("device", `The engine's thread ended with code ${code}.`)));
+    created.unref();
+    return created;
+  };
+
+  const call = <R>(
+    request: Request,
+    onProgress?: (progress: never) => void,
+    transfer: ArrayBuffer[] = [],
+  ): Promise<R> =>
+    new Promise((resolve, reject) => {
+      worker ??= start();
+      worker.ref();
+      const id = nextId++;
+      pending.set(id, { resolve, reject, onProgress });
+      worker.postMessage({ id, request } satisfies CallMessage, transfer);
+    });
+
+  const compile = async (graph: Graph, options?: CompileOptions): Promise<Program> => {
+    const lowered = lower(graph, options);
+    const { key, device, threads } = lowered;
+    const held = await call<boolean>({ type: "acquire", key, model: undefined, device, threads });
+    if (!held) {
+      const model = encodeLowered(lowered);
+      await call({ type: "acquire", key, model, device, threads }, undefined, [model.buffer as ArrayBuffer]);
+    }
+    return programOver(
+      signatureOf(graph),
+      (feeds, wanted) => call<Record<string, Tensor>>({ type: "run", key, feeds, wanted }),
+      () => {
+        if (worker) call({ type: "release", key }).catch(() => undefined);
+      },
+    );
+  };
+
+  return {
+    compile,
+    job: <A, R, P>(module: URL, name: string, args: A, { onProgress, signal }: JobOptions<P> = {}) => {
+      const cancel = new SharedArrayBuffer(4);
+      const stop = (): void => void Atomics.store(new Int32Array(cancel), 0, 1);
+      if (signal?.aborted) stop();
+      signal?.addEventListener("abort", stop, { once: true });
+      const request: Request = { type: "job", module: module.href, name, args, cancel };
+      return call<R>(request, onProgress as (progress: never) => void).finally(() =>
+        signal?.removeEventListener("abort", stop),
+      );
+    },
+    [Symbol.asyncDispose]: async () => {
+      await worker?.terminate();
+      worker = undefined;
+    },
+  };
+};
+
+let shared: Engine | undefined;
+/** The engine that `compile` and the commands use; started at first use. */
+export const defaultEngine = (): Engine => (shared ??= createEngine());
+
+/**
+ * Makes a graph, or a traced function, ready to run.
+ *
+ * @example `using f = await compile(graph, { device: "cpu" }); const { output } = await f.run({ x });`
+ * @throws TemperError `device` where the runtime refuses the graph, naming why
+ */
+export async function compile(graph: Graph, options?: CompileOptions): Promise<Program>;
+export async function compile<K extends string>(
+  fn: Traced<K>,
+  types: Readonly<Record<K, ValueType>>,
+  options?: CompileOptions,
+): Promise<Program>;
+export async function compile<K extends string>(
+  what: Graph | Traced<K>,
+  second?: CompileOptions | Readonly<Record<K, ValueType>>,
+  third?: CompileOptions,
+): Promise<Program> {
+  return typeof what === "function"
+    ? defaultEngine().compile(trace("traced", second as Readonly<Record<K, ValueType>>, what), third)
+    : defaultEngine().compile(what, second as CompileOptions | undefined);
+}

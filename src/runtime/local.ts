@@ -1,0 +1,102 @@
+import { TemperError } from "../core/index.ts";
+import { type Graph, hashGraph } from "../graph/index.ts";
+import { concatChunks, encodeModel } from "../onnx/index.ts";
+import { decomposeInternal, toOnnx } from "../ops/index.ts";
+import { physicalCores } from "./cores.ts";
+import { lowerForCpu } from "./lower.ts";
+import {
+  checkFeeds,
+  type CompileOptions,
+  type DeviceName,
+  type Program,
+  type Runtime,
+  type Signature,
+  signatureOf,
+} from "./program.ts";
+import { createSession, type Session } from "./session.ts";
+
+/** Sessions of this thread by key, each with the number of programs that hold it. */
+export interface SessionPool {
+  /** The session of `key`, made from `model()` where there is none yet. Each call must be met by one `release`. */
+  readonly acquire: (key: string, model: () => Uint8Array, device: DeviceName, threads: number) => Promise<Session>;
+  readonly release: (key: string) => Promise<void>;
+  readonly has: (key: string) => boolean;
+  readonly size: () => number;
+}
+
+export const createPool = (): SessionPool => {
+  const entries = new Map<string, { readonly session: Promise<Session>; holders: number }>();
+  return {
+    acquire: async (key, model, device, threads) => {
+      let entry = entries.get(key);
+      if (!entry) {
+        const session = createSession(model(), device, threads);
+        entry = { session, holders: 0 };
+        entries.set(key, entry);
+        session.catch(() => entries.delete(key));
+      }
+      entry.holders++;
+      return entry.session;
+    },
+    release: async (key) => {
+      const entry = entries.get(key);
+      if (!entry || --entry.holders > 0) return;
+      entries.delete(key);
+      await (await entry.session).release();
+    },
+    has: (key) => entries.has(key),
+    size: () => entries.size,
+  };
+};
+
+/** A graph as its device wants it: lowered, with the key of its session. */
+export interface Lowered {
+  readonly key: string;
+  readonly graph: Graph;
+  readonly device: DeviceName;
+  readonly threads: number;
+}
+export const lower = (graph: Graph, { device = "cpu", threads = physicalCores() }: CompileOptions = {}): Lowered => {
+  const lowered = device === "reference" ? decomposeInternal(graph) : lowerForCpu(graph);
+  return { key: `${hashGraph(lowered)}/${device}/${threads}`, graph: lowered, device, threads };
+};
+
+export const encodeLowered = ({ graph }: Lowered): Uint8Array => concatChunks(encodeModel(toOnnx(graph)));
+
+/** A program over whatever runs and releases: the two runtimes differ only in that. */
+export const programOver = (
+  signature: Signature,
+  run: (feeds: Parameters<Program["run"]>[0], wanted: readonly string[]) => ReturnType<Program["run"]>,
+  release: () => void,
+): Program => {
+  let disposed = false;
+  const names = Object.keys(signature.outputs);
+  const dispose = (): void => {
+    if (disposed) return;
+    disposed = true;
+    release();
+  };
+  return {
+    ...signature,
+    run: async (feeds, wanted = names) => {
+      if (disposed) throw new TemperError("disposed", "This program was disposed. Compile the graph again.");
+      checkFeeds(signature, feeds);
+      return run(feeds, wanted);
+    },
+    dispose,
+    [Symbol.dispose]: dispose,
+  };
+};
+
+/** A runtime in the calling thread: no messages, but each run blocks it. Jobs in the engine's worker use it. */
+export const createLocalRuntime = (pool: SessionPool = createPool()): Runtime => ({
+  compile: async (graph, options) => {
+    const lowered = lower(graph, options);
+    const session = await pool.acquire(lowered.key, () => encodeLowered(lowered), lowered.device, lowered.threads);
+    return programOver(
+      signatureOf(graph),
+      (feeds, wanted) => session.run(feeds, wanted),
+      () => void pool.release(lowered.key),
+    );
+  },
+});

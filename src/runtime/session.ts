@@ -1,0 +1,105 @@
+import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-common";
+import { type DType, isTemperError, type Tensor, type TensorData, TemperError, toFloat64 } from "../core/index.ts";
+import { type Array64, fromArray64, toArray64 } from "../graph/index.ts";
+import { decodeModel } from "../onnx/index.ts";
+import { bindParameters, evaluateGraph, importModel } from "../ops/index.ts";
+import { loadOrt } from "./ort.ts";
+import type { DeviceName, Feeds } from "./program.ts";
+
+/** A model made ready to run in this thread. */
+export interface Session {
+  readonly run: (feeds: Feeds, wanted: readonly string[]) => Promise<Record<string, Tensor>>;
+  readonly release: () => Promise<void>;
+}
+
+/** Encoded model: chunks to be joined. */
+export const createSession = async (model: Uint8Array, device: DeviceName, threads: number): Promise<Session> =>
+  device === "reference" ? referenceSession(model) : ortSession(model, device, threads);
+
+const ortSession = async (model: Uint8Array, device: DeviceName, threads: number): Promise<Session> => {
+  const ort = await loadOrt();
+  const session = await ort.InferenceSession.create(model, sessionOptions(device, threads)).catch((error: Error) => {
+    throw new TemperError("device", deviceMessage(device, error), { cause: error });
+  });
+  return {
+    run: async (feeds, wanted) => {
+      const inputs: Record<string, OrtTensor> = {};
+      for (const name in feeds) {
+        const { dtype, data, shape } = feeds[name]!;
+        inputs[name] = new ort.Tensor(dtype as "float32", data as Float32Array, shape);
+      }
+      const outputs = await session.run(inputs, wanted).catch((error: Error) => {
+        throw new TemperError("device", `ONNX Runtime failed: ${error.message}`, { cause: error });
+      });
+      const result: Record<string, Tensor> = {};
+      for (const name of wanted) {
+        const { type, dims, data } = outputs[name]!;
+        result[name] = { dtype: type as DType, shape: dims, data: data as TensorData } as Tensor;
+      }
+      return result;
+    },
+    release: () => session.release(),
+  };
+};
+
+/**
+ * Settings that measured best: no memory pattern (half the memory of gradient graphs), spinning stops after a run so
+ * that two sessions used in turn do not slow each other down.
+ */
+const sessionOptions = (device: DeviceName, threads: number): InferenceSession.SessionOptions => ({
+  executionProviders: device === "cuda" ? ["cuda", "cpu"] : ["cpu"],
+  graphOptimizationLevel: "all",
+  intraOpNumThreads: threads,
+  interOpNumThreads: 1,
+  enableMemPattern: false,
+  logSeverityLevel: 3,
+  extra: { session: { force_spinning_stop: "1" } },
+});
+
+const deviceMessage = (device: DeviceName, error: Error): string =>
+  device === "cuda"
+    ? `The CUDA device could not be started: ${error.message}. Install with ONNXRUNTIME_NODE_INSTALL=cuda12 and have CUDA 12 and cuDNN 9; \`temper doctor\` shows what is missing.`
+    : `ONNX Runtime refused the model: ${error.message}`;
+
+/** The same model in float64, operator by operator. Slow and exact: the oracle. */
+const referenceSession = (model: Uint8Array): Session => {
+  const graph = bindParameters(importModel(decodeModel(model)));
+  return {
+    run: async (feeds, wanted) => {
+      const arrays: Record<string, Array64> = {};
+      for (const name in feeds) arrays[name] = toArray64(feeds[name]!);
+      const outputs = evaluateGraph(graph, arrays);
+      return Object.fromEntries(wanted.map((name) => [name, widen(outputs[name]!)]));
+    },
+    release: async () => undefined,
+  };
+};
+const widen = (a: Array64): Tensor =>
+  a.dtype.startsWith("float")
+    ? {
+        dtype: "float64",
+        shape: a.shape,
+        data: toFloat64({
+          dtype: "float64",
+          shape: a.shape,
+          data: a.data as Float64Array<ArrayBuffer>,
+        }) as Float64Array<ArrayBuffer>,
+      }
+    : fromArray64(a);
+
+/** An error as data, for the way between threads. */
+export interface WireError {
+  readonly code: string | undefined;
+  readonly message: string;
+  readonly stack: string | undefined;
+}
+export const toWire = (error: unknown): WireError => ({
+  code: isTemperError(error) ? error.code : undefined,
+  message: error instanceof Error ? error.message : String(error),
+  stack: error instanceof Error ? error.stack : undefined,
+});
+export const fromWire = ({ code, message, stack }: WireError): Error => {
+  const error = code ? new TemperError(code as TemperError["code"], message) : new Error(message);
+  if (stack) error.stack = stack;
+  return error;
+};
