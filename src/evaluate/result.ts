@@ -1,4 +1,4 @@
-import type { Norm } from "../threat/index.ts";
+import type { NormName } from "../threat/index.ts";
 
 /** A share of examples with its exact (Clopper-Pearson) 95 % interval. `count` is the number of examples asked. */
 export interface Fraction {
@@ -96,7 +96,7 @@ export interface EvaluationResult {
     readonly source: string;
     readonly notes: readonly string[];
   };
-  readonly threat: { readonly norm: Norm; readonly epsilon: number; readonly box: readonly [number, number] };
+  readonly threat: { readonly norm: NormName; readonly epsilon: number; readonly box: readonly [number, number] };
   readonly cleanAccuracy: Fraction;
   /** Worst case over all attacks at `threat.epsilon`. */
   readonly robustAccuracy: Fraction;
