@@ -1,0 +1,3 @@
+export * from "./format.ts";
+export type { Norm, Region } from "./norm.ts";
+export * from "./threat.ts";

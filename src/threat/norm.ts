@@ -1,0 +1,79 @@
+import type { Rng } from "../core/index.ts";
+
+/** The set that one row may move in: a ball of radius `epsilon` around x, cut by the pixel box. */
+export interface Region {
+  readonly epsilon: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** What sparse directions need: how many elements move, and the bounds that stop an element from moving. */
+export interface Direction {
+  readonly keep: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/**
+ * A way to measure changes. All functions work on one row: elements `at` to `at + d` of flat arrays; sums are float64.
+ * Adding a norm: its file, and one line in `index.ts`.
+ */
+export interface Norm {
+  readonly name: string;
+  readonly summary: string;
+  readonly source: string;
+  /** Length of `adv - x`. */
+  readonly distance: (x: Float32Array, adv: Float32Array, at: number, d: number) => number;
+  /** Moves `adv` to the nearest point (Euclidean) of the region around x. NaN elements become those of x. */
+  readonly project: (x: Float32Array, adv: Float32Array, at: number, d: number, region: Region) => void;
+  /**
+   * Adds `step` times the steepest direction of unit length; a zero gradient moves nothing.
+   * Finite gradients only.
+   */
+  readonly ascend: (
+    adv: Float32Array,
+    g: Float32Array,
+    at: number,
+    d: number,
+    step: number,
+    direction: Direction,
+  ) => void;
+  /** Writes x plus noise to `adv`; the caller projects. */
+  readonly noise: (x: Float32Array, adv: Float32Array, at: number, d: number, region: Region, rng: Rng) => void;
+}
+
+/** Sums of float64 rounding errors: a point this much (relative) outside of a ball counts as inside. */
+export const SLACK = 1e-12;
+
+const word = new Float32Array(1);
+const bits = new Int32Array(word.buffer);
+
+/**
+ * The float32 number nearest to `t` that does not lie beyond it, seen from x. Rounding to nearest would push half of
+ * the stored coordinates out of the ball.
+ */
+export const roundTowards = (t: number, x: number): number => {
+  const near = Math.fround(t);
+  if (t > x ? near <= t : near >= t) return near;
+  if (near === 0) return t > x ? -1.401298464324817e-45 : 1.401298464324817e-45;
+  word[0] = near;
+  bits[0]! += near > 0 === t > x ? -1 : 1; // neighbours of a float have neighbouring bits
+  return word[0];
+};
+
+/** NaN becomes x; infinities and the rest stay. Projections call it where they already know that a row holds NaN. */
+export const repair = (x: Float32Array, adv: Float32Array, at: number, d: number, { low, high }: Region): void => {
+  for (let i = at; i < at + d; i++) {
+    const v = adv[i]!;
+    if (!Number.isFinite(v)) adv[i] = v === Infinity ? high : v === -Infinity ? low : x[i]!;
+  }
+};
+
+/** Cuts a row to the box. */
+export const clipRow = (adv: Float32Array, at: number, d: number, low: number, high: number): void => {
+  for (let i = at; i < at + d; i++) {
+    const v = adv[i]!;
+    if (v < low) adv[i] = low;
+    else if (v > high) adv[i] = high;
+  }
+};
