@@ -1,0 +1,1 @@
+export declare const edited: <T extends object>(message: T, seed: number, index: number) => T;

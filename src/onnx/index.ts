@@ -1,0 +1,12 @@
+export * from "./types.ts";
+export { decodeModel, decodeTensor } from "./decode.ts";
+export { concatChunks, encodeModel, encodeTensor } from "./encode.ts";
+export * from "./data-type.ts";
+export * from "./attribute.ts";
+export { decodeText, tensorFromProto, type TensorOptions, tensorToProto } from "./tensor.ts";
+export { denseFromSparse, type SparseOptions } from "./sparse.ts";
+export { type ExternalData, type ExternalRange, externalFromMemory, isExternal } from "./external-data.ts";
+export * from "./external.ts";
+export { mapTensors, modelTensors } from "./walk.ts";
+export { domainOf, functionKey } from "./functions.ts";
+export { validateModel } from "./validate.ts";
