@@ -3,3 +3,7 @@ export * from "./broadcast.ts";
 export * from "./reshape.ts";
 export * from "./evaluate.ts";
 export * from "./registry.ts";
+export * from "./decompose.ts";
+export * from "./emit.ts";
+export * from "./import.ts";
+export * from "./model.ts";
