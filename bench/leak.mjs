@@ -1,0 +1,48 @@
+/**
+ * `node bench/leak.mjs [--rounds 1000] [--local]`: compiles, runs and disposes one graph a round, each with another
+ * constant so that no cache can hide a leak, through the engine's worker (or `--local`: in this thread). Prints the
+ * resident memory every 100 rounds. Bar: after the first 100 rounds it grows by at most 5 %. Exit 1 where it does not.
+ */
+import { parseArgs } from "node:util";
+import { f32 } from "../dist/core/index.js";
+import { constant, createGraph, input } from "../dist/graph/index.js";
+import { add, matmul, relu } from "../dist/ops/index.js";
+import { createEngine, createLocalRuntime } from "../dist/runtime/index.js";
+
+const { values: flags } = parseArgs({
+  options: { rounds: { type: "string", default: "1000" }, local: { type: "boolean", default: false } },
+});
+const rounds = Number(flags.rounds),
+  every = Math.max(1, Math.floor(rounds / 10));
+const WIDTH = 128;
+const weights = (shift) =>
+  f32(
+    Float32Array.from({ length: WIDTH ** 2 }, (_, i) => shift + (i % 13) / 100),
+    [WIDTH, WIDTH],
+  );
+
+/** Two dense layers of 64 KB weights each, different in every round. */
+const graphOf = (round) => {
+  const x = input("x", "float32", [-1, WIDTH]);
+  const hidden = relu(add(matmul(x, constant(weights(round * 1e-6))), constant(f32([round]))));
+  return createGraph("leak", [x], { y: matmul(hidden, constant(weights(-round * 1e-6))) });
+};
+
+const runtime = flags.local ? createLocalRuntime() : createEngine();
+const feeds = { x: f32(new Float32Array(8 * WIDTH).fill(1), [8, WIDTH]) };
+const resident = [];
+for (let round = 1; round <= rounds; round++) {
+  const program = await runtime.compile(graphOf(round));
+  await program.run(feeds);
+  program.dispose();
+  if (round % every > 0) continue;
+  globalThis.gc?.(); // with --expose-gc the figures are steadier; the bar holds without
+  resident.push(process.memoryUsage.rss() / 1e6);
+  console.log(`${String(round).padStart(6)} rounds: ${resident.at(-1).toFixed(1)} MB`);
+}
+const growth = Math.max(...resident.slice(1)) / resident[0] - 1;
+const holds = growth <= 0.05;
+console.log(
+  `largest growth after the first ${every} rounds: ${(100 * growth).toFixed(1)} % (bar 5 %): ${holds ? "pass" : "FAIL"}`,
+);
+process.exit(holds ? 0 : 1);

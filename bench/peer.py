@@ -1,0 +1,377 @@
+"""What Temper is compared with: PyTorch and the attack toolkits on it.
+
+A long-lived child process that speaks JSON lines. Each request is one object on stdin, each answer one on stdout:
+  {"cmd": "prepare", "task": {...}}     builds what the task names; answers facts about it (parameter count, ...)
+  {"cmd": "run", "iterations": k}       runs it k times; answers {"seconds": mean of one}
+  {"cmd": "memory"}                     {"peakBytes": peak resident memory of this process}
+  {"cmd": "compare"}                    for network tasks: logits and input gradient on the common test batch
+Tasks: see TASKS at the end. `python peer.py cold` is the cold start of the same evaluation as `temper evaluate`.
+"""
+
+import json
+import os
+import resource
+import sys
+import time
+
+answers = os.fdopen(os.dup(1), "w", buffering=1)
+os.dup2(2, 1)  # libraries that print must not disturb the protocol
+
+STEPS = 20
+SIZES = {"resnet18": (3, 32, 32), "mnist": (1, 28, 28)}
+EPSILON = {"resnet18": (8 / 255, 2 / 255), "mnist": (0.1, 0.01)}
+
+
+def resnet18():
+    """The 32 x 32 form: 3x3 stem, four stages of two basic blocks, 11,173,962 parameters."""
+    from torch import nn
+
+    class Block(nn.Module):
+        def __init__(self, inputs, outputs, stride):
+            super().__init__()
+            self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+            self.bn1 = nn.BatchNorm2d(outputs)
+            self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+            self.bn2 = nn.BatchNorm2d(outputs)
+            self.relu = nn.ReLU(inplace=True)
+            same = stride == 1 and inputs == outputs
+            self.shortcut = (
+                nn.Sequential()
+                if same
+                else nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+            )
+
+        def forward(self, x):
+            y = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
+            return self.relu(y + self.shortcut(x))
+
+    layers, width = [nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.ReLU(inplace=True)], 64
+    for outputs, stride in [(64, 1), (128, 2), (256, 2), (512, 2)]:
+        layers += [Block(width, outputs, stride), Block(outputs, outputs, 1)]
+        width = outputs
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 10))
+
+
+def mnist():
+    """The 2-conv network of Wong and Kolter (2018): 166,406 parameters."""
+    from torch import nn
+
+    return nn.Sequential(
+        nn.Conv2d(1, 16, 4, 2, 1), nn.ReLU(), nn.Conv2d(16, 32, 4, 2, 1), nn.ReLU(),
+        nn.Flatten(), nn.Linear(1568, 100), nn.ReLU(), nn.Linear(100, 10),
+    )  # fmt: skip
+
+
+def network(name):
+    """The seeded network in evaluation mode; batch-norm statistics are moved off 0 and 1 so that they count."""
+    import torch
+
+    torch.manual_seed(0)
+    net = {"resnet18": resnet18, "mnist": mnist}[name]()
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.uniform_(-0.1, 0.1)
+            module.running_var.uniform_(0.8, 1.2)
+            torch.nn.init.uniform_(module.weight, 0.8, 1.2)
+            torch.nn.init.uniform_(module.bias, -0.1, 0.1)
+    return net.eval()
+
+
+def batch_of(name, batch, seed=1):
+    """Images uniform in [0, 1] and labels 0, 1, 2, ..."""
+    import torch
+
+    x = torch.rand((batch, *SIZES[name]), generator=torch.Generator().manual_seed(seed))
+    return x, torch.arange(batch) % 10
+
+
+def sum_loss(net, x, y):
+    import torch
+
+    return torch.nn.functional.cross_entropy(net(x), y, reduction="sum")
+
+
+def network_task(task):
+    """Forward pass, input gradient or training step of a network."""
+    import torch
+
+    name, mode, variant = task["network"], task["mode"], task.get("variant", "eager")
+    net, (x, y) = network(name), batch_of(name, task["batch"])
+    if variant == "channels_last":
+        net, x = net.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
+    facts = {"parameters": sum(p.numel() for p in net.parameters())}
+    if mode == "train":
+        return facts, train_step(net, x, y)
+    net.requires_grad_(False)  # the fastest that PyTorch offers: nothing is kept for weight gradients
+    if mode == "forward":
+
+        def forward():
+            with torch.inference_mode():
+                net(x)
+
+        return facts, forward
+    x.requires_grad_(True)
+    return facts, lambda: torch.autograd.grad(sum_loss(net, x, y), x)
+
+
+def train_step(net, x, y):
+    import torch
+
+    net.train()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        torch.nn.functional.cross_entropy(net(x), y).backward()
+        optimizer.step()
+
+    return step
+
+
+def pgd_task(task):
+    """PGD with 20 steps, random start, no early stop, by one of the toolkits or by a plain loop."""
+    name, library = task["network"], task["library"]
+    net, (x, y) = network(name), batch_of(name, task["batch"])
+    # Toolkits are used as their documentation shows: weights keep requires_grad, unless `frozen` asks otherwise.
+    net.requires_grad_(not task.get("frozen", library == "raw"))
+    attack = {"raw": raw_pgd, "torchattacks": torchattacks_pgd, "foolbox": foolbox_pgd, "art": art_pgd}[library]
+    run = attack(net, x, y, *EPSILON[name])
+    change = (run() - x).abs().max().item()
+    return {"linf": change, "epsilon": EPSILON[name][0]}, run
+
+
+def raw_pgd(net, x, y, epsilon, step):
+    import torch
+
+    def run():
+        adv = (x + torch.empty_like(x).uniform_(-epsilon, epsilon)).clamp_(0, 1)
+        for _ in range(STEPS):
+            adv.requires_grad_(True)
+            (g,) = torch.autograd.grad(sum_loss(net, adv, y), adv)
+            with torch.no_grad():
+                adv = torch.clamp(x + (adv + step * g.sign() - x).clamp_(-epsilon, epsilon), 0, 1)
+        return adv
+
+    return run
+
+
+def torchattacks_pgd(net, x, y, epsilon, step):
+    import torchattacks
+
+    attack = torchattacks.PGD(net, eps=epsilon, alpha=step, steps=STEPS, random_start=True)
+    return lambda: attack(x, y)
+
+
+def foolbox_pgd(net, x, y, epsilon, step):
+    import foolbox
+
+    model = foolbox.PyTorchModel(net, bounds=(0, 1), device="cpu")
+    attack = foolbox.attacks.LinfPGD(abs_stepsize=step, steps=STEPS, random_start=True)
+    return lambda: attack(model, x, y, epsilons=epsilon)[1]
+
+
+def art_pgd(net, x, y, epsilon, step):
+    import numpy
+    import torch
+    from art.attacks.evasion import ProjectedGradientDescentPyTorch
+    from art.estimators.classification import PyTorchClassifier
+
+    classifier = PyTorchClassifier(
+        net, loss=torch.nn.CrossEntropyLoss(), input_shape=tuple(x.shape[1:]), nb_classes=10, clip_values=(0, 1),
+        device_type="cpu",
+    )  # fmt: skip
+    attack = ProjectedGradientDescentPyTorch(
+        classifier, norm=numpy.inf, eps=epsilon, eps_step=step, max_iter=STEPS, num_random_init=1,
+        batch_size=len(x), verbose=False,
+    )  # fmt: skip
+    images, labels = x.numpy(), numpy.eye(10, dtype=numpy.float32)[y.numpy()]
+    return lambda: torch.from_numpy(attack.generate(images, labels))
+
+
+def matmul_task(task):
+    import torch
+
+    a, b = torch.rand(task["size"], task["size"]), torch.rand(task["size"], task["size"])
+    return {}, lambda: torch.mm(a, b)
+
+
+def conv_task(task):
+    import torch
+
+    x = torch.rand(task["batch"], task["channels"], task["side"], task["side"])
+    w = torch.rand(task["channels"], task["channels"], 3, 3) / (9 * task["channels"])
+
+    def run():
+        with torch.inference_mode():
+            torch.nn.functional.conv2d(x, w, padding=1)
+
+    return {}, run
+
+
+def chain_task(task):
+    """torch.compile of a chain of small operators, from the function to its first result; a new constant each time."""
+    import torch
+
+    w, x = torch.rand(16, 16) / 16, torch.rand(4, 16)
+    counter = iter(range(1 << 30))
+
+    def run():
+        torch._dynamo.reset()
+        scale = 0.9 + 1e-6 * next(counter)  # part of the code, so that no cache of an earlier one fits
+        shift = torch.full((16,), 1e-3)
+
+        def chain(v):
+            for _ in range(task["nodes"] // 4):
+                v = torch.relu(torch.mm(v, w) + shift) * scale
+            return v
+
+        with torch.inference_mode():
+            torch.compile(chain)(x)
+
+    return {}, run
+
+
+def export_task(task):
+    """Writes the network, with its weights and unfolded batch norm, as ONNX: what Temper then loads."""
+    import numpy
+    from onnx import TensorProto, helper, numpy_helper, save
+
+    nodes, weights = [], []
+
+    def emit(op, inputs, **attributes):
+        nodes.append(helper.make_node(op, inputs, [f"v{len(nodes)}"], **attributes))
+        return nodes[-1].output[0]
+
+    def weight(name, tensor):
+        weights.append(numpy_helper.from_array(tensor.detach().numpy().astype(numpy.float32), name))
+        return name
+
+    def layer(module, name, x):
+        kind = type(module).__name__
+        if kind == "Sequential":
+            for i, child in module.named_children():
+                x = layer(child, f"{name}{i}.", x)
+            return x
+        if kind == "Block":
+            y = x
+            for part in ["conv1", "bn1", "relu", "conv2", "bn2"]:
+                y = layer(getattr(module, part), f"{name}{part}.", y)
+            return emit("Relu", [emit("Add", [y, layer(module.shortcut, f"{name}shortcut.", x)])])
+        if kind == "Conv2d":
+            inputs = [x, weight(f"{name}weight", module.weight)]
+            if module.bias is not None:
+                inputs.append(weight(f"{name}bias", module.bias))
+            pads = [*module.padding, *module.padding]
+            return emit(
+                "Conv", inputs, kernel_shape=list(module.kernel_size), strides=list(module.stride), pads=pads
+            )
+        if kind == "BatchNorm2d":
+            parts = ["weight", "bias", "running_mean", "running_var"]
+            inputs = [x] + [weight(name + part, getattr(module, part)) for part in parts]
+            return emit("BatchNormalization", inputs, epsilon=module.eps, momentum=1 - module.momentum)
+        if kind == "Linear":
+            inputs = [x, weight(f"{name}weight", module.weight), weight(f"{name}bias", module.bias)]
+            return emit("Gemm", inputs, transB=1)
+        return emit({"ReLU": "Relu", "Flatten": "Flatten", "AdaptiveAvgPool2d": "GlobalAveragePool"}[kind], [x])
+
+    name = task["network"]
+    nodes_out = layer(network(name), "", "x")
+    nodes[-1].output[0] = "logits"
+    assert nodes_out.startswith("v")
+    graph = helper.make_graph(
+        nodes,
+        name,
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", *SIZES[name]])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", 10])],
+        weights,
+    )
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), task["file"])
+    return {"file": task["file"]}, lambda: None
+
+
+def compare(task):
+    """Logits and gradient of the summed cross-entropy for the batch that both sides can form: x_i = (i * 7919 % 1009) / 1009."""
+    import torch
+
+    name, count = task["network"], task["batch"]
+    size = SIZES[name][0] * SIZES[name][1] * SIZES[name][2]
+    x = ((torch.arange(count * size, dtype=torch.int64) * 7919 % 1009).double() / 1009).float()
+    x = x.reshape(count, *SIZES[name]).requires_grad_(True)
+    net = network(name)
+    logits = net(x)
+    (g,) = torch.autograd.grad(torch.nn.functional.cross_entropy(logits, torch.arange(count) % 10, reduction="sum"), x)
+    return {"logits": logits.flatten().tolist(), "gradient": g.flatten().tolist()}
+
+
+def versions_task(task):
+    from importlib.metadata import version
+
+    import torch
+
+    names = ["torch", "torchattacks", "foolbox", "adversarial-robustness-toolbox", "numpy", "onnxruntime"]
+    facts = {name: version(name) for name in names}
+    return {"versions": {"python": sys.version.split()[0], **facts}, "torchThreads": torch.get_num_threads()}, lambda: None
+
+
+TASKS = {
+    "network": network_task,
+    "pgd": pgd_task,
+    "matmul": matmul_task,
+    "conv": conv_task,
+    "chain": chain_task,
+    "export": export_task,
+    "versions": versions_task,
+}
+
+
+def handle(request, state):
+    command = request["cmd"]
+    if command == "prepare":
+        import torch
+
+        torch.set_num_threads(request["threads"])
+        state["task"] = request["task"]
+        facts, state["run"] = TASKS[request["task"]["task"]](request["task"])
+        return facts
+    if command == "run":
+        run, count = state["run"], request["iterations"]
+        start = time.perf_counter()
+        for _ in range(count):
+            run()
+        return {"seconds": (time.perf_counter() - start) / count}
+    if command == "memory":
+        unit = 1 if sys.platform == "darwin" else 1024
+        return {"peakBytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit}
+    if command == "compare":
+        return compare(state["task"])
+    raise ValueError(f"unknown command {command}")
+
+
+def serve():
+    state = {}
+    for line in sys.stdin:
+        request = json.loads(line)
+        if request["cmd"] == "exit":
+            return
+        try:
+            answer = handle(request, state)
+        except Exception as error:  # the harness shows it and goes on with the other rows
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        answers.write(json.dumps(answer) + "\n")
+
+
+def cold():
+    """What `temper evaluate` of the tiny model is compared with: import, build, 100 images, one number."""
+    import torch
+
+    net, (x, y) = network("mnist"), batch_of("mnist", 100)
+    with torch.inference_mode():
+        accuracy = (net(x).argmax(1) == y).float().mean().item()
+    answers.write(f"accuracy {accuracy}\n")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["cold"]:
+        cold()
+    else:
+        serve()

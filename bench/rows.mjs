@@ -1,0 +1,126 @@
+/** What is measured: one record a row. The first side is ours; `bars` are the ratios that the project promises. */
+import { fileURLToPath } from "node:url";
+import { hasLaboratory } from "./hand.mjs";
+import { flops, networks } from "./networks.mjs";
+
+export const CHAIN_NODES = 1000;
+const MATMUL = { task: "matmul", size: 2048 };
+const CONV = { task: "conv", batch: 64, channels: 128, side: 16 };
+
+/** Median of theirs / ours that a row must reach, by row and side. */
+const BARS = {
+  "resnet18-gradient-1": { torch: 1.6, hand: 1 / 1.1 },
+  "resnet18-gradient-64": { torch: 1.0, hand: 1 / 1.1 },
+  "resnet18-gradient-128": { hand: 1 / 1.1 },
+  "mnist-gradient-1": { torch: 4 },
+  "mnist-gradient-256": { torch: 1.5 },
+  "pgd-resnet18-64": { "20 raw gradients": 1 / 1.05, torchattacks: 1.1, foolbox: 1.6, art: 1.6 },
+  "pgd-mnist-64": { torchattacks: 2.2, foolbox: 2.2, art: 2.2 },
+  "messages-mnist-64": { "same loop in-thread": 1 / 1.05 },
+};
+const BAR_TEXT = { [1 / 1.1]: "within 10 %", [1 / 1.05]: "within 5 %" };
+export const barText = (bar) => BAR_TEXT[bar] ?? `>= ${bar}x`;
+
+/** Upper bounds on our own figure. */
+const LIMITS = {
+  "pgd-resnet18-64": { of: "eventLoopDelayMs", most: 20, text: "event loop delay <= 20 ms" },
+  "pgd-mnist-64": { of: "eventLoopDelayMs", most: 20, text: "event loop delay <= 20 ms" },
+  "cold-start": { of: "medianSeconds", most: 1, text: "first number <= 1.0 s" },
+};
+
+const row = (id, title, sides, more = {}) => ({
+  id,
+  title,
+  sides: sides.filter(Boolean).map((side) => ({ ...side, bar: BARS[id]?.[side.name] })),
+  limit: LIMITS[id],
+  ...more,
+});
+const us = (task, name = "temper") => ({ name, kind: "us", task });
+const peer = (name, task) => ({ name, kind: "peer", task });
+
+const ceilings = [
+  row("ceiling-matmul", "2048^3 matrix product", [us(MATMUL), peer("torch", MATMUL)], { flops: 2 * 2048 ** 3 }),
+  row("ceiling-conv", "3x3 convolution 128 -> 128, 64 x 16 x 16", [us(CONV), peer("torch", CONV)], {
+    flops: 2 * CONV.batch * CONV.channels ** 2 * 9 * CONV.side ** 2,
+  }),
+];
+
+const MODES = { forward: "forward", gradient: "input gradient", train: "training step" };
+const networkRow = (network, mode, batch) => {
+  const task = { task: "network", network, mode, batch };
+  return row(
+    `${network}-${mode}-${batch}`,
+    `${networks[network].title} ${MODES[mode]}, batch ${batch}`,
+    [
+      us(task),
+      peer("torch", task),
+      network === "resnet18" && peer("torch channels_last", { ...task, variant: "channels_last" }),
+      network === "mnist" && mode === "gradient" && us({ ...task, via: "engine" }, "temper through compile()"),
+      network === "resnet18" && mode !== "train" && hasLaboratory() && { name: "hand", kind: "hand", task },
+    ],
+    { flops: flops(network, mode, batch) },
+  );
+};
+const networkRows = Object.entries(networks).flatMap(([network, { batches }]) =>
+  Object.keys(MODES).flatMap((mode) => batches.map((batch) => networkRow(network, mode, batch))),
+);
+
+const LIBRARIES = ["torchattacks", "raw", "foolbox", "art"];
+const pgdRow = (network, batch, { frozen }) => {
+  const task = { task: "pgd", network, batch };
+  return row(
+    `pgd-${network}-${batch}`,
+    `PGD-20 on ${networks[network].title}, batch ${batch}`,
+    [
+      us(task),
+      us({ task: "gradients", network, batch, count: 20 }, "20 raw gradients"),
+      ...LIBRARIES.map((library) => peer(library === "raw" ? "raw torch loop" : library, { ...task, library })),
+      ...(frozen ? LIBRARIES : [])
+        .filter((library) => library !== "raw")
+        .map((library) => peer(`${library}, frozen weights`, { ...task, library, frozen: true })),
+    ],
+    { probe: true, flops: 20 * flops(network, "gradient", batch) },
+  );
+};
+
+export const messagesRow = (batch) => {
+  const task = { task: "pgd", network: "mnist", batch };
+  return row(`messages-mnist-${batch}`, `PGD-20 in the engine's worker, MNIST 2-conv, batch ${batch}`, [
+    us(task),
+    us({ ...task, via: "thread" }, "same loop in-thread"),
+  ]);
+};
+
+const chain = { task: "chain", nodes: CHAIN_NODES };
+const bin = fileURLToPath(new URL("../bin/temper.js", import.meta.url));
+/** Whole processes, from start to the line that shows the first number. `{model}`: the tiny model's file. */
+const commandRows = [
+  row("cold-start", "cold start: `temper evaluate`, tiny model, to the first number", [
+    {
+      name: "temper",
+      kind: "command",
+      command: ["node", bin, "evaluate", "{model}", "--data", "glyphs", "--epsilon", "0.1", "--count", "100"],
+      pattern: "ccuracy\\D*\\d",
+    },
+    { name: "torch", kind: "command", command: ["python", "{peer}", "cold"], pattern: "ccuracy\\D*\\d" },
+  ]),
+];
+
+/** @param frozen  toolkits also with frozen weights, which their documentation does not suggest */
+export const allRows = ({ frozen = false } = {}) => [
+  ...ceilings,
+  ...networkRows,
+  pgdRow("resnet18", 64, { frozen }),
+  pgdRow("mnist", 64, { frozen }),
+  messagesRow(64),
+  messagesRow(1),
+  row(
+    "compile-1000",
+    `compile and first run of a ${CHAIN_NODES}-node graph`,
+    [us(chain), peer("torch.compile", chain)],
+    {
+      mostRounds: 3, // torch.compile takes a minute
+    },
+  ),
+  ...commandRows,
+];

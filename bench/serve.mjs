@@ -1,0 +1,36 @@
+/** The child's end of the protocol (see child.mjs), for sides that run in Node. */
+import { createInterface } from "node:readline";
+
+/**
+ * Answers requests until `exit` or the end of the input.
+ *
+ * @param tasks  by name: `(task, threads) => { facts, run, probe?, compare? }`, perhaps as a promise
+ */
+export const serve = async (tasks) => {
+  let state;
+  const commands = {
+    prepare: async ({ task, threads }) => {
+      const make = tasks[task.task];
+      if (!make) throw new Error(`There is no task ${task.task}. Known: ${Object.keys(tasks).join(", ")}.`);
+      state = await make(task, threads);
+      return state.facts ?? {};
+    },
+    run: async ({ iterations }) => {
+      const start = performance.now();
+      for (let i = 0; i < iterations; i++) await state.run();
+      return { seconds: (performance.now() - start) / 1000 / iterations };
+    },
+    probe: () => state.probe(),
+    compare: () => state.compare(),
+    memory: () => ({ peakBytes: process.resourceUsage().maxRSS * 1024 }),
+  };
+  for await (const line of createInterface({ input: process.stdin })) {
+    const request = JSON.parse(line);
+    if (request.cmd === "exit") break;
+    const answer = await Promise.resolve()
+      .then(() => commands[request.cmd](request))
+      .catch((error) => ({ error: error.message }));
+    process.stdout.write(`${JSON.stringify(answer)}\n`);
+  }
+  process.exit(0);
+};
