@@ -1,0 +1,149 @@
+import { encode } from "fast-png";
+import type { EvaluationResult, ExampleRow } from "../evaluate/index.ts";
+import { epsilonText, significant } from "./format.ts";
+import { html, type Html } from "./html.ts";
+import { valueBars } from "./svg.ts";
+
+/** How one example is shown: as pixels, or as numbers where the input is no image. */
+export interface PictureForm {
+  readonly width: number;
+  readonly height: number;
+  /** Channels of the picture, and of the example; where they differ the first is shown. */
+  readonly channels: 1 | 3;
+  readonly given: number;
+}
+
+/** [C, H, W] and [H, W] are images; anything else is a vector (undefined). */
+export const pictureForm = (shape: readonly number[]): PictureForm | undefined => {
+  if (shape.length !== 2 && shape.length !== 3) return undefined;
+  const [width, height, given] = [shape.at(-1)!, shape.at(-2)!, shape.length === 3 ? shape[0]! : 1];
+  if (![width, height, given].every((s) => Number.isSafeInteger(s) && s >= 1)) return undefined;
+  return { width, height, channels: given === 3 ? 3 : 1, given };
+};
+
+/** Bytes of the picture, channels interleaved; `low` is black and `high` white. Values that are no numbers are black. */
+export const pictureBytes = (pixels: ArrayLike<number>, form: PictureForm, low: number, high: number): Uint8Array => {
+  const { width, height, channels } = form,
+    plane = width * height,
+    out = new Uint8Array(plane * channels);
+  for (let c = 0; c < channels; c++)
+    for (let i = 0; i < plane; i++) {
+      const level = (255 * ((pixels[c * plane + i] ?? NaN) - low)) / (high - low);
+      out[i * channels + c] = Math.round(Math.min(255, Math.max(0, level))); // NaN is stored as 0
+    }
+  return out;
+};
+
+/** A PNG as a data URL. */
+export const pngUrl = (data: Uint8Array, width: number, height: number, channels: 1 | 3): string => {
+  const bytes = encode({ width, height, data, channels, depth: 8 });
+  let text = "";
+  for (let i = 0; i < bytes.length; i += 8192) text += String.fromCharCode(...bytes.subarray(i, i + 8192));
+  return `data:image/png;base64,${btoa(text)}`;
+};
+
+/** The three pictures of an example, and the scale of the middle one in words. */
+export interface ExamplePictures {
+  readonly clean: Html;
+  readonly change: Html;
+  readonly adversarial: Html;
+  /** `×5` */
+  readonly factor: string;
+  /** `grey = no change, black and white = ±0.1` */
+  readonly scale: string;
+}
+
+const finite = (value: number): number => (Number.isFinite(value) ? value : 0);
+
+/** Largest absolute difference, and the change itself. */
+const changeOf = ({
+  pixels,
+  adversarialPixels,
+}: ExampleRow): { readonly change: number[]; readonly largest: number } => {
+  const change = pixels.map((v, i) => finite(adversarialPixels[i]! - v));
+  return { change, largest: change.reduce((m, v) => Math.max(m, Math.abs(v)), 0) };
+};
+
+/** Factors below 10 with one decimal, others whole; `×5`, `×2.5`, `×128`. */
+const factorText = (k: number): string => `×${k >= 10 ? Math.round(k) : Number(k.toPrecision(2))}`;
+
+const imageOf = (url: string, { width, height }: PictureForm, alt: string): Html =>
+  html`<img
+    class="${width <= 128 && height <= 128 ? "pixels" : "photo"}"
+    src="${url}"
+    width="${width}"
+    height="${height}"
+    alt="${alt}"
+  />`;
+
+/**
+ * Clean input, change and adversarial input of an example. The change is shown about mid-grey, scaled so that the
+ * largest allowed change per pixel (linf) or the largest one present (other norms) reaches black or white.
+ *
+ * @param alts  what the pictures show, for those who do not see them
+ */
+export const examplePictures = (
+  row: ExampleRow,
+  { model, threat }: Pick<EvaluationResult, "model" | "threat">,
+  alts: { readonly clean: string; readonly adversarial: string },
+): ExamplePictures => {
+  const { change, largest } = changeOf(row),
+    form = pictureForm(model.inputShape),
+    [low, high] = threat.box;
+  const bound = (threat.norm === "linf" && threat.epsilon > 0 ? threat.epsilon : largest) || (high - low) / 2;
+  if (!form || row.pixels.length !== form.width * form.height * form.given)
+    return vectorPictures(row, change, bound, alts);
+  const picture = (pixels: ArrayLike<number>, from: number, to: number, alt: string): Html =>
+    imageOf(pngUrl(pictureBytes(pixels, form, from, to), form.width, form.height, form.channels), form, alt);
+  const factor = factorText((high - low) / 2 / bound),
+    scale =
+      largest === 0
+        ? "grey = no change; nothing was changed"
+        : `grey = no change, black and white = ±${epsilonText(bound)}`;
+  return {
+    clean: picture(row.pixels, low, high, alts.clean),
+    change: picture(change, -bound, bound, `The change, ${factor}: ${scale}`),
+    adversarial: picture(row.adversarialPixels, low, high, alts.adversarial),
+    factor,
+    scale,
+  };
+};
+
+/** Most values that are drawn as bars; longer vectors become a strip of grey levels. */
+const MOST_BARS = 128;
+
+const vectorPictures = (
+  { pixels, adversarialPixels }: ExampleRow,
+  change: readonly number[],
+  bound: number,
+  alts: { readonly clean: string; readonly adversarial: string },
+): ExamplePictures => {
+  const all = [...pixels, ...adversarialPixels].filter(Number.isFinite);
+  const low = all.reduce((m, v) => Math.min(m, v), Infinity),
+    high = all.reduce((m, v) => Math.max(m, v), -Infinity);
+  const span = high > low ? high - low : 1;
+  const draw = (values: readonly number[], from: number, to: number, alt: string): Html => {
+    if (values.length <= MOST_BARS) return valueBars(values.map(finite), [from, to], alt);
+    const form: PictureForm = { width: values.length, height: 1, channels: 1, given: 1 };
+    return html`<img
+      class="strip"
+      src="${pngUrl(pictureBytes(values, form, from, to), values.length, 1, 1)}"
+      width="${values.length}"
+      height="1"
+      alt="${alt}"
+    />`;
+  };
+  const bars = pixels.length <= MOST_BARS,
+    factor = factorText(span / 2 / bound);
+  const scale = bars
+    ? `middle line = no change, edges = ±${epsilonText(bound)}`
+    : `grey = no change, black and white = ±${epsilonText(bound)}`;
+  const [from, to] = high >= low ? [low, low + span] : [0, 1];
+  return {
+    clean: draw(pixels, from, to, `${alts.clean}, values from ${significant(from)} to ${significant(to)}`),
+    change: draw(change, -bound, bound, `The change, ${factor}: ${scale}`),
+    adversarial: draw(adversarialPixels, from, to, alts.adversarial),
+    factor,
+    scale,
+  };
+};
