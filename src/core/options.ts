@@ -2,7 +2,7 @@ import { nearest, TemperError } from "./error.ts";
 
 /** One declared option. Type, default, check, command-line flag and documentation all come from it. */
 export interface Option<T> {
-  readonly kind: "int" | "float" | "choice" | "bool" | "text" | "list";
+  readonly kind: "int" | "float" | "choice" | "bool" | "text" | "list" | "many";
   readonly default: T;
   readonly help: string;
   /** What a valid value looks like, for messages. */
@@ -113,6 +113,18 @@ export const numbers = (spec: { default: readonly number[]; help: string } & Ran
     return values.length > 0 && values.every((v) => Number.isFinite(v) && within(v, spec) !== undefined)
       ? values
       : undefined;
+  },
+});
+
+/** Text that may be given several times (a repeated flag); an array. */
+export const many = (spec: { help: string; expected?: string }): Option<readonly string[]> => ({
+  kind: "many",
+  default: [],
+  help: spec.help,
+  expected: spec.expected ?? "text",
+  parse: (given) => {
+    const parts: readonly unknown[] = Array.isArray(given) ? given : [given];
+    return parts.every((part) => typeof part === "string") ? parts : undefined;
   },
 });
 

@@ -1,2 +1,5 @@
+export * from "./evaluate.ts";
 export * from "./interval.ts";
+export { describeMachine, onnxruntimeVersion } from "./machine.ts";
+export { type AttackSpec, DEFAULT_ATTACKS, type EvaluationProgress, type Protocol } from "./protocol.ts";
 export type * from "./result.ts";

@@ -106,7 +106,10 @@ export interface EvaluationResult {
   readonly sweep: readonly EpsilonRow[];
   readonly perClass: readonly ClassRow[];
   /** [true label][prediction] counts without attack and under attack. */
-  readonly confusion: { readonly clean: readonly (readonly number[])[]; readonly attacked: readonly (readonly number[])[] };
+  readonly confusion: {
+    readonly clean: readonly (readonly number[])[];
+    readonly attacked: readonly (readonly number[])[];
+  };
   readonly examples: readonly ExampleRow[];
   readonly doubts: readonly Doubt[];
   /** Totals over all attacks at all epsilons. */

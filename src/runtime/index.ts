@@ -5,3 +5,5 @@ export * from "./lower.ts";
 export { disableTelemetry, loadOrt } from "./ort.ts";
 export * from "./program.ts";
 export type { JobContext, JobFunction } from "./protocol.ts";
+export { type Ceiling, measureCeilings } from "./ceiling.ts";
+export { gpuStatus, type GpuStatus } from "./gpu.ts";

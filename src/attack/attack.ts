@@ -1,0 +1,80 @@
+import type { OptionSpec, OptionValues, Rng } from "../core/index.ts";
+import type { LossName } from "../loss/index.ts";
+import type { NormName, Threat } from "../threat/index.ts";
+
+/** The examples that an attack is working on; row i of every array belongs to example i. */
+export interface AttackContext<O> {
+  /** Clean inputs, n rows of d elements. */
+  readonly x: Float32Array;
+  readonly labels: Int32Array;
+  readonly n: number;
+  readonly d: number;
+  readonly threat: Threat;
+  readonly options: O;
+  /** Number of steps that the driver will take. */
+  readonly steps: number;
+  /** Random stream of a row: depends on seed, restart and example, never on the batch around it. */
+  readonly rngFor: (row: number) => Rng;
+}
+
+/** What the model says about the points that were asked. */
+export interface Evaluation {
+  /** Loss of each row (the one that the attack raises). */
+  readonly loss: Float32Array;
+  /** Gradient of each row's loss, n rows of d; empty for attacks that do not ask for it. */
+  readonly gradient: Float32Array;
+  /** n rows of classes. */
+  readonly logits: Float32Array;
+}
+
+/**
+ * State of an attack: `adv` holds the points to ask about next. Typed arrays hold whole rows (their length is a
+ * multiple of n), so that the driver can drop the rows of broken examples from all of them.
+ */
+export interface AttackState {
+  adv: Float32Array;
+  [name: string]: Float32Array | Float64Array | Int32Array | Uint8Array;
+}
+
+/**
+ * An attack: where to start, and how to move after each evaluation. The driver owns the loop, the evaluations and
+ * their count, projection, the success test, restarts and the removal of broken examples.
+ */
+export interface AttackType<S extends OptionSpec = OptionSpec, T extends AttackState = AttackState> {
+  readonly name: string;
+  readonly summary: string;
+  readonly source: string;
+  /** What it needs of the model. */
+  readonly access: "gradient" | "logits";
+  readonly norms: readonly NormName[];
+  readonly options: S;
+  readonly loss: (options: OptionValues<S>) => LossName;
+  readonly steps: (options: OptionValues<S>) => number;
+  readonly restarts: (options: OptionValues<S>) => number;
+  /** Its points may lie outside the set on the way; the driver then credits only those inside, instead of projecting. */
+  readonly explores?: (options: OptionValues<S>) => boolean;
+  readonly init: (context: AttackContext<OptionValues<S>>) => T;
+  /** Moves `state.adv`. @param i  number of the step, from 0 */
+  readonly step: (context: AttackContext<OptionValues<S>>, state: T, evaluation: Evaluation, i: number) => void;
+}
+
+/** The registry holds attacks of any option and state types; the driver checks options against the record. */
+// oxlint-disable-next-line no-explicit-any
+export type AnyAttack = AttackType<any, any>;
+
+export const defineAttack = <const S extends OptionSpec, T extends AttackState>(
+  attack: AttackType<S, T>,
+): AttackType<S, T> => attack;
+
+/** Keeps the rows of `array` named by `keep`, moved to the front. */
+export const keepRows = <A extends Float32Array | Float64Array | Int32Array | Uint8Array>(
+  array: A,
+  keep: readonly number[],
+  n: number,
+): A => {
+  const width = array.length / n;
+  keep.forEach((row, to) => {
+    if (row !== to) array.copyWithin(to * width, row * width, (row + 1) * width);
+  });
+  return array.subarray(0, keep.length * width) as A;
+};

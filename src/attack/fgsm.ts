@@ -1,0 +1,22 @@
+import { bool, choice } from "../core/index.ts";
+import { defineAttack } from "./attack.ts";
+
+/** One step of length epsilon along the steepest direction of the norm. */
+export const fgsm = defineAttack({
+  name: "fgsm",
+  summary: "One gradient step of length epsilon.",
+  source: "Goodfellow et al. 2015, Explaining and Harnessing Adversarial Examples",
+  access: "gradient",
+  norms: ["linf", "l2", "l1"],
+  options: {
+    loss: choice(["cross-entropy", "margin", "dlr"], { default: "cross-entropy", help: "loss that the step raises" }),
+    randomStart: bool({ default: false, help: "start at a random point of the set" }),
+  },
+  loss: ({ loss }) => loss,
+  steps: () => 1,
+  restarts: () => 1,
+  init: ({ x, d, threat, rngFor, options: { randomStart } }) => ({
+    adv: randomStart ? threat.randomStart(x, rngFor, d) : x.slice(),
+  }),
+  step: ({ d, threat }, state, { gradient }) => threat.ascend(state.adv, gradient, threat.epsilon, d),
+});

@@ -1,0 +1,15 @@
+import type { AnyAttack } from "./attack.ts";
+import { apgd } from "./apgd.ts";
+import { fgsm } from "./fgsm.ts";
+import { pgd } from "./pgd.ts";
+
+/** Every attack by name. Command line, documentation and tests read this object. */
+export const attacks = { fgsm, pgd, "apgd-ce": apgd } satisfies Record<string, AnyAttack>;
+export type AttackName = keyof typeof attacks;
+
+export * from "./attack.ts";
+export * from "./driver.ts";
+export * from "./target.ts";
+export { apgd, checkpoints } from "./apgd.ts";
+export { fgsm } from "./fgsm.ts";
+export { pgd } from "./pgd.ts";

@@ -1,0 +1,25 @@
+import { bool, choice, float, int } from "../core/index.ts";
+import { defineAttack } from "./attack.ts";
+
+export const pgd = defineAttack({
+  name: "pgd",
+  summary: "Projected gradient ascent; the best of all steps and restarts counts.",
+  source: "Madry et al. 2018, Towards Deep Learning Models Resistant to Adversarial Attacks",
+  access: "gradient",
+  norms: ["linf", "l2", "l1"],
+  options: {
+    steps: int({ default: 40, min: 1, help: "gradient steps" }),
+    stepSize: float({ default: 0, min: 0, help: "length of a step in units of epsilon's; 0: 2.5 epsilon / steps" }),
+    restarts: int({ default: 1, min: 1, help: "independent starts; only unbroken examples start again" }),
+    randomStart: bool({ default: true, help: "start at a random point of the set, else at the example" }),
+    loss: choice(["cross-entropy", "margin", "dlr"], { default: "cross-entropy", help: "loss that the steps raise" }),
+  },
+  loss: ({ loss }) => loss,
+  steps: ({ steps }) => steps,
+  restarts: ({ restarts }) => restarts,
+  init: ({ x, d, threat, rngFor, options: { randomStart } }) => ({
+    adv: randomStart ? threat.randomStart(x, rngFor, d) : x.slice(),
+  }),
+  step: ({ d, threat, steps, options: { stepSize } }, state, { gradient }) =>
+    threat.ascend(state.adv, gradient, stepSize || (2.5 * threat.epsilon) / steps, d),
+});

@@ -1,0 +1,40 @@
+import type { OptionSpec, OptionValues } from "../core/index.ts";
+import type { Output } from "./output.ts";
+
+/** Exit codes: done; a threshold or claim was not met; wrong use; a failed run. */
+export const EXIT = { done: 0, missed: 1, usage: 2, failed: 3 } as const;
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** An argument without a flag. */
+export interface Positional {
+  readonly name: string;
+  readonly help: string;
+  readonly optional?: boolean;
+  readonly choices?: readonly string[];
+}
+
+export interface CommandContext<S extends OptionSpec> {
+  readonly options: OptionValues<S>;
+  readonly args: readonly string[];
+  readonly output: Output;
+  /** Set by the first Ctrl-C; the second one ends the process. */
+  readonly signal: AbortSignal;
+  /** The command line as it was given, for reports. */
+  readonly commandLine: string;
+}
+
+/** A command: one record, one file. Help, parsing and checks follow from it. */
+export interface Command<S extends OptionSpec = OptionSpec> {
+  readonly name: string;
+  readonly summary: string;
+  readonly positionals: readonly Positional[];
+  readonly options: S;
+  readonly examples: readonly string[];
+  readonly run: (context: CommandContext<S>) => Promise<ExitCode>;
+}
+
+/** The registry holds commands of different options; parsing checks them against the record. */
+// oxlint-disable-next-line no-explicit-any
+export type AnyCommand = Command<any>;
+
+export const defineCommand = <const S extends OptionSpec>(command: Command<S>): Command<S> => command;

@@ -1,0 +1,3 @@
+export { main, runCommandLine } from "./main.ts";
+export type { AnyCommand, Command } from "./command.ts";
+export { commands } from "./commands.ts";

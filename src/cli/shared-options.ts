@@ -1,0 +1,121 @@
+import { basename } from "node:path";
+import { choice, float, int, many, numbers, type OptionValues, text, TemperError } from "../core/index.ts";
+import { applyRange, countOf, type Dataset, inRange, loadDataset } from "../data/index.ts";
+import type { AttackSpec } from "../evaluate/index.ts";
+import { type Classifier, loadClassifier } from "../models/index.ts";
+import { dataRoot } from "./data-root.ts";
+import type { Output } from "./output.ts";
+
+/** Options of every command that feeds data to a model. */
+export const dataOptions = {
+  data: text({
+    default: "glyphs",
+    help: "built-in name (glyphs), a fetched set (mnist, fashion-mnist, cifar10), a file or a folder",
+  }),
+  split: choice(["test", "train", "validation"], { default: "test", help: "part of the data" }),
+  range: text({
+    default: undefined,
+    help: "examples to use, end excluded, such as 0:1000",
+    expected: "two numbers such as 0:1000",
+  }),
+  pixelRange: text({
+    default: undefined,
+    help: "range of the values in float arrays, such as 0:1, where the file does not tell",
+    expected: "two numbers such as 0:1",
+  }),
+  dataLayout: choice(["auto", "NCHW", "NHWC"], { default: "auto", help: "order of the axes in .npy and .npz images" }),
+} as const;
+
+/** Options that say what the model wants where its file does not. */
+export const modelOptions = {
+  inputRange: text({
+    default: undefined,
+    help: "range of pixels that the model takes, such as 0:255 (default 0:1, or what the file declares)",
+    expected: "two numbers such as 0:255",
+  }),
+  mean: numbers({ default: [], help: "per-channel mean to subtract before the model" }),
+  std: numbers({ default: [], help: "per-channel deviation to divide by before the model" }),
+  layout: choice(["auto", "NCHW", "NHWC"], { default: "auto", help: "order of the model's input axes" }),
+} as const;
+
+/** Options of the threat set and of how it is attacked. */
+export const threatOptions = {
+  norm: choice(["linf", "l2", "l1"], { default: "linf", help: "how changes are measured" }),
+  epsilon: float({
+    default: 8 / 255,
+    min: 0,
+    help: "largest change, in units of the model's input range; fractions such as 8/255 are read",
+  }),
+  seed: int({ default: 0, min: 0, help: "seed of every random draw" }),
+  batch: int({ default: 0, min: 0, help: "examples a batch; 0: chosen from the size of an example" }),
+  threads: int({ default: 0, min: 0, help: "threads of one run; 0: the physical cores" }),
+} as const;
+
+export const attackOption = many({
+  help: "attack with options, such as pgd:steps=20,restarts=5; see `temper list attacks`",
+  expected: "name or name:option=value,...",
+});
+
+type DataOptions = OptionValues<typeof dataOptions>;
+type ModelOptions = OptionValues<typeof modelOptions>;
+
+/** `0:255` -> [0, 255]. @throws TemperError `bad-option` */
+const parseRange = (flag: string, value: string): readonly [number, number] => {
+  const parts = value.split(":").map((part) => (part.trim() === "" ? NaN : Number(part)));
+  const [low = NaN, high = NaN] = parts;
+  if (parts.length === 2 && low < high && Number.isFinite(low) && Number.isFinite(high)) return [low, high];
+  throw new TemperError("bad-option", `${flag} must be two numbers, the lower first, such as 0:255, got ${value}.`);
+};
+
+export const openDataset = async (options: DataOptions): Promise<Dataset> => {
+  const { data, split, range, pixelRange, dataLayout } = options;
+  const dataset = await loadDataset(data, {
+    split,
+    dataRoot: dataRoot(),
+    ...(pixelRange !== undefined && { pixelRange: parseRange("--pixel-range", pixelRange) }),
+    ...(dataLayout !== "auto" && { layout: dataLayout }),
+  });
+  return range === undefined ? dataset : applyRange(dataset, range);
+};
+
+const METADATA_RANGE = "temper.inputRange";
+
+/** The model fitted to the data, and the data in the range that the model takes. */
+export const openModel = async (
+  path: string,
+  data: Dataset,
+  options: ModelOptions,
+): Promise<{ model: Classifier; dataset: Dataset }> => {
+  const { mean, std, layout, inputRange } = options;
+  const model = await loadClassifier(path, data.shape, {
+    mean: mean.length > 0 ? mean : undefined,
+    std: std.length > 0 ? std : undefined,
+    layout: layout === "auto" ? undefined : layout,
+  });
+  const declared = inputRange ?? model.metadata[METADATA_RANGE];
+  return { model, dataset: declared === undefined ? data : inRange(data, parseRange("--input-range", declared)) };
+};
+
+/** `pgd:steps=20,restarts=5`. Names and values are checked against the attack's record by the evaluation. */
+export const parseAttack = (value: string): AttackSpec => {
+  const [name = "", ...rest] = value.split(":");
+  const pairs = rest.join(":").split(",").filter(Boolean);
+  const options = pairs.map((pair): [string, string] => {
+    const at = pair.indexOf("=");
+    if (at <= 0) throw new TemperError("bad-option", `--attack ${value}: "${pair}" must have the form option=value.`);
+    const key = pair.slice(0, at).replaceAll(/-([a-z])/g, (_, c: string) => c.toUpperCase());
+    return [key, pair.slice(at + 1)];
+  });
+  return { name, options: Object.fromEntries(options) };
+};
+
+export const announce = (output: Output, model: Classifier, dataset: Dataset): void => {
+  const [c, h, w] = dataset.shape;
+  output.print(
+    `${basename(model.path)} on ${dataset.name} ${dataset.split}: ${countOf(dataset)} examples ${c}x${h}x${w}, pixels ${dataset.range[0]} to ${dataset.range[1]}`,
+  );
+  for (const note of [...model.notes, ...dataset.notes]) output.note(`note: ${note}`);
+};
+
+/** `0.1`, or `8/255 = 0.0314` where it is one. */
+export const percent = (value: number): string => `${(100 * value).toFixed(2)} %`;

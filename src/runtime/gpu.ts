@@ -1,0 +1,57 @@
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+
+/** What stands between this machine and an accelerator. */
+export interface GpuStatus {
+  readonly name: "cuda" | "webgpu";
+  readonly ready: boolean;
+  readonly found: string;
+  /** What to do; empty where it is ready. */
+  readonly remedy: string;
+}
+
+/** Looks for a GPU, its driver and the parts of ONNX Runtime that use it. Starts nothing. */
+export const gpuStatus = (): readonly GpuStatus[] => [cudaStatus(), webgpuStatus()];
+
+const cudaStatus = (): GpuStatus => {
+  const driver = existsSync("/proc/driver/nvidia/version") || existsSync("C:\\Windows\\System32\\nvcuda.dll");
+  const provider = existsSync(
+    join(
+      binaryFolder(),
+      process.platform === "win32" ? "onnxruntime_providers_cuda.dll" : "libonnxruntime_providers_cuda.so",
+    ),
+  );
+  if (!driver)
+    return {
+      name: "cuda",
+      ready: false,
+      found: "no NVIDIA driver",
+      remedy: "Needs an NVIDIA GPU with its driver (Linux x64 or Windows x64).",
+    };
+  if (!provider)
+    return {
+      name: "cuda",
+      ready: false,
+      found: "an NVIDIA driver, but ONNX Runtime without its CUDA part",
+      remedy:
+        "Reinstall with ONNXRUNTIME_NODE_INSTALL=cuda12 (npm rebuild onnxruntime-node), with CUDA 12 and cuDNN 9 on the library path.",
+    };
+  return { name: "cuda", ready: true, found: "an NVIDIA driver and ONNX Runtime's CUDA part", remedy: "" };
+};
+
+const webgpuStatus = (): GpuStatus => ({
+  name: "webgpu",
+  ready: false,
+  found: "not used by this version",
+  remedy: "Computation is on the CPU; --device cuda where the line above says ready.",
+});
+
+const binaryFolder = (): string => {
+  try {
+    const manifest = createRequire(import.meta.url).resolve("onnxruntime-node/package.json");
+    return join(dirname(manifest), "bin", "napi-v6", process.platform, process.arch);
+  } catch {
+    return "";
+  }
+};
