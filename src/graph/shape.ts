@@ -1,5 +1,14 @@
 import { formatShape, i64, TemperError, type Tensor, toFloat64 } from "../core/index.ts";
-import { constant, constantOf, type Dim, type Extent, type Inputs, type Shape, type Value } from "./value.ts";
+import {
+  type Array64,
+  constant,
+  constantOf,
+  type Dim,
+  type Extent,
+  type Inputs,
+  type Shape,
+  type Value,
+} from "./value.ts";
 
 /** Product of dimensions. Negative: so many elements per example of the batch. @throws `bad-shape` for two batch axes */
 export const elements = (shape: Shape): Dim => {
@@ -63,9 +72,23 @@ const computeExtents = (value: Value): readonly Extent[] | undefined => {
   const tensor = constantOf(value);
   if (tensor) return tensor.data.length <= MAX_EXTENTS ? Array.from(toFloat64(tensor)) : undefined;
   const { node } = value;
-  return value.index === 0 && value.shape.every((d) => d >= 0)
-    ? node.op.extents?.(node.inputs as unknown as Inputs, node.attributes)
-    : undefined;
+  if (value.shape.some((d) => d < 0) || elements(value.shape) > MAX_EXTENTS) return undefined;
+  const direct = value.index === 0 ? node.op.extents?.(node.inputs as unknown as Inputs, node.attributes) : undefined;
+  // A rule for vectors says nothing about a broadcast of two axes: its list is too short there.
+  return direct?.length === elements(value.shape) ? direct : referenceExtents(value);
+};
+
+/** Where all inputs are known numbers, the operator's reference gives the output (shape arithmetic in floats, say). */
+const referenceExtents = ({ node, index }: Value): readonly Extent[] | undefined => {
+  if (!node.op.reference || node.inputs.length === 0) return undefined;
+  const arrays = node.inputs.map((v): Array64 | undefined => {
+    const extents = extentsOf(v);
+    return v && extents?.every((e) => typeof e === "number")
+      ? { dtype: v.dtype, shape: v.shape, data: Float64Array.from(extents) }
+      : undefined;
+  });
+  if (arrays.some((array, i) => !array && node.inputs[i])) return undefined;
+  return Array.from(node.op.reference(arrays as unknown as Inputs<Array64>, node.attributes)[index]!.data);
 };
 
 /** Elements of an integer value that must be known. @throws TemperError `unsupported`, naming the input */

@@ -24,8 +24,8 @@ const commonType = (a: Value, b: Value): DType => {
 
 interface BinarySpec {
   readonly compute: (a: number, b: number) => number;
-  /** Integers: result on extents, where shape arithmetic uses this operator. */
-  readonly extent?: (a: Extent, b: Extent) => Extent | undefined;
+  /** Result on extents, where shape arithmetic uses this operator. */
+  readonly extent?: (a: Extent, b: Extent, integer: boolean) => Extent | undefined;
   readonly vjp: Rule;
 }
 const binary = (
@@ -42,12 +42,15 @@ const binary = (
   });
 
 /** Elementwise rule on known extents; a single element meets every element of the other side. */
-const zipExtents = ([a, b]: Inputs, f: (a: Extent, b: Extent) => Extent | undefined): readonly Extent[] | undefined => {
+const zipExtents = (
+  [a, b]: Inputs,
+  f: (a: Extent, b: Extent, integer: boolean) => Extent | undefined,
+): readonly Extent[] | undefined => {
   const x = extentsOf(a),
     y = extentsOf(b);
   if (!x || !y || (x.length !== y.length && x.length !== 1 && y.length !== 1)) return undefined;
   const out = Array.from({ length: Math.max(x.length, y.length) }, (_, i) =>
-    f(x[x.length === 1 ? 0 : i]!, y[y.length === 1 ? 0 : i]!),
+    f(x[x.length === 1 ? 0 : i]!, y[y.length === 1 ? 0 : i]!, a.dtype.includes("int")),
   );
   return out.every((e) => e !== undefined) ? out : undefined;
 };
@@ -66,9 +69,10 @@ const product = (a: Extent, b: Extent): Extent | undefined => {
     return typeof b === "number" || a < 0 ? undefined : a === 0 ? 0 : { batches: a * b.batches };
   return typeof b === "number" ? product(b, a) : undefined;
 };
-const quotient = (a: Extent, b: Extent): Extent | undefined => {
-  if (typeof a === "number") return typeof b === "number" && b !== 0 ? Math.trunc(a / b) : undefined;
-  if (typeof b === "number") return b > 0 && a.batches % b === 0 ? { batches: a.batches / b } : undefined;
+const quotient = (a: Extent, b: Extent, integer: boolean): Extent | undefined => {
+  if (typeof a === "number")
+    return typeof b === "number" && b !== 0 ? (integer ? Math.trunc(a / b) : a / b) : undefined;
+  if (typeof b === "number") return b > 0 && (!integer || a.batches % b === 0) ? { batches: a.batches / b } : undefined;
   return a.batches % b.batches === 0 ? a.batches / b.batches : undefined;
 };
 

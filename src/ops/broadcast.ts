@@ -14,10 +14,12 @@ import {
   type Shape,
   type Value,
 } from "../graph/index.ts";
+import { scalarLike } from "./arithmetic.ts";
 import { broadcastStrides, walk, zeros64 } from "./reference.ts";
 import { reshape } from "./reshape.ts";
 
-const reducedShape = (shape: Shape, axes: readonly number[], keep: boolean): Shape =>
+/** The shape after a reduction. */
+export const reducedShape = (shape: Shape, axes: readonly number[], keep: boolean): Shape =>
   keep ? shape.map((d, i) => (axes.includes(i) ? 1 : d)) : shape.filter((_, i) => !axes.includes(i));
 
 /** Axes of a reduction: constant input 1, else all (or none, where the attribute says so). */
@@ -100,6 +102,9 @@ export const expandTo = (x: Value, like: Value): Value => {
   const target = like.shape.map((d, i) => (d < 0 && x.shape[i - shift] === d ? 1 : d));
   return emit(Expand, [x, target.every((d) => d >= 0) ? ints(target) : shapeOf(like)]);
 };
+
+/** Zeros of a value's type and shape. */
+export const zerosLike = (like: Value): Value => expandTo(scalarLike(like, 0), like);
 
 /** Sums x down to the shape of `like`, undoing a broadcast. The transpose of Expand. */
 export const sumTo = (x: Value, like: Value): Value => {

@@ -66,3 +66,28 @@ export const broadcast64 = (
   });
   return out;
 };
+
+/**
+ * out[i, j, ...] = x[maps[0][i], maps[1][j], ...]: slices, padding and tiling. A negative entry gives `fill`.
+ * @param maps  one list a axis; its length is the output's size there
+ */
+export const pick64 = (x: Array64, maps: readonly ArrayLike<number>[], fill = 0): Array64 => {
+  const shape = maps.map((map) => map.length),
+    out = zeros64(shape, x.dtype);
+  const strides = stridesOf(x.shape),
+    last = maps.length - 1;
+  let to = 0;
+  const copy = (axis: number, offset: number, inside: boolean): void => {
+    if (axis > last) {
+      out.data[to++] = inside ? x.data[offset]! : fill;
+      return;
+    }
+    const map = maps[axis]!,
+      stride = strides[axis]!;
+    if (axis === last)
+      for (let i = 0; i < map.length; i++) out.data[to++] = inside && map[i]! >= 0 ? x.data[offset + map[i]!]! : fill;
+    else for (let i = 0; i < map.length; i++) copy(axis + 1, offset + map[i]! * stride, inside && map[i]! >= 0);
+  };
+  copy(0, 0, true);
+  return out;
+};

@@ -35,8 +35,18 @@ const batchAxes = ({ inputs, symbolic }: Sample): readonly (number | null)[] =>
     return symbolic === true ? (spec.shape.length > 0 ? 0 : null) : (symbolic[i] ?? null);
   });
 
-/** @param symbolic  whether the axes that the sample names become the batch axis */
-export const build = (op: AnyOp, sample: Sample, symbolic: boolean): Built => {
+/** The sample with float64 in place of float32: rules then hold their constants in float64 too. */
+const widened = (sample: Sample): Sample => ({
+  ...sample,
+  inputs: sample.inputs.map((spec) => (spec?.dtype === "float32" ? { ...spec, dtype: "float64" } : spec)),
+});
+
+/**
+ * @param symbolic  whether the axes that the sample names become the batch axis
+ * @param wide      whether float32 inputs become float64
+ */
+export const build = (op: AnyOp, given: Sample, symbolic: boolean, wide = false): Built => {
+  const sample = wide ? widened(given) : given;
   const axes = symbolic ? batchAxes(sample) : sample.inputs.map(() => null);
   const sizes = axes.flatMap((axis, i) => (axis === null ? [] : [sample.inputs[i]!.shape[axis]!]));
   const batch = sizes.length > 0 ? Math.min(...sizes) : 1;
