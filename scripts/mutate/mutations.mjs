@@ -119,7 +119,7 @@ export const mutations = function* (bytes, seed, count, targets = []) {
 
 const readVarint = (bytes, at, end) => {
   let value = 0;
-  for (let i = 0; i < 5 && at < end; i++) {
+  for (let i = 0; i < 10 && at < end; i++) {
     const byte = bytes[at++];
     value += (byte & 127) * 2 ** (7 * i);
     if (byte < 128) return [value, at];

@@ -20,10 +20,11 @@ const WIRE: Readonly<Record<Kind, number>> = {
   run8: 1,
   runVarint: VARINT,
 };
-// Estimated memory of an object, a view and a list, in bytes (V8, 64 bits).
+// Estimated memory in bytes (V8, 64 bits): an object, a view, a list, an entry of a list while the list grows.
 const OBJECT = 72;
 const VIEW = 112;
 const LIST = 192;
+const ENTRY = 24;
 
 /**
  * Reads a model. No tensor data is copied: byte fields are views of `bytes`, which must not change afterwards.
@@ -79,20 +80,27 @@ const expectType = (r: Reader, field: Field, type: number): void => {
 
 const readListed = (r: Reader, out: Fields, field: Field, type: number, end: number): void => {
   const list = (out[field.key] ?? []) as unknown[];
-  if (list.length === 0) wire.spend(r, LIST);
-  const packed = type === BYTES && WIRE[field.kind] !== BYTES;
-  if (!packed) expectType(r, field, type);
-  const stop = packed ? wire.readLength(r, end) + r.at : r.at + 1;
+  r.index = list.length;
+  if (type === BYTES && WIRE[field.kind] !== BYTES) {
+    const stop = wire.readLength(r, end) + r.at;
+    if (stop === r.at) return;
+    out[field.key] = list;
+    return readPacked(r, list, field, stop);
+  }
+  expectType(r, field, type);
+  wire.spend(r, list.length === 0 ? LIST : ENTRY);
+  const value = readValue(r, field, end);
+  // a literal holds one entry exactly, a push makes room for many: most lists stay that short
+  if (list.length === 0) out[field.key] = [value];
+  else list.push(value);
+};
+
+const readPacked = (r: Reader, list: unknown[], field: Field, stop: number): void => {
+  wire.spend(r, LIST + ENTRY * (field.kind === "float" ? (stop - r.at) / 4 : wire.countVarints(r, stop)));
   while (r.at < stop) {
     r.index = list.length;
-    wire.spend(r, 16);
-    const value = readValue(r, field, packed ? stop : end);
-    // a literal holds one entry exactly, a push makes room for many: most lists stay that short
-    if (list.length === 0 && !packed) out[field.key] = [value];
-    else list.push(value);
-    if (!packed) return;
+    list.push(readValue(r, field, stop));
   }
-  if (list.length > 0) out[field.key] = list;
 };
 
 const readValue = (r: Reader, field: Field, end: number): unknown => {
@@ -101,8 +109,11 @@ const readValue = (r: Reader, field: Field, end: number): unknown => {
       return wire.readInt(r, end);
     case "int32":
       return wire.readInt32(r, end);
-    case "int64":
-      return wire.readInt64(r, end);
+    case "int64": {
+      const value = wire.readInt64(r, end);
+      if (typeof value === "bigint") wire.spend(r, ENTRY);
+      return value;
+    }
     case "float":
       wire.readView(r, 4, end);
       return r.view.getFloat32(r.at - 4, true);
@@ -121,6 +132,7 @@ const readNested = (r: Reader, field: Field, end: number): Fields => {
   if (r.keys.length >= wire.MAX_DEPTH) wire.fail(r, `messages are nested deeper than ${wire.MAX_DEPTH}`);
   r.keys.push(field.key);
   r.indices.push(r.index);
+  r.field = "";
   const message = readMessage(r, field.table(), stop);
   r.keys.pop();
   r.indices.pop();

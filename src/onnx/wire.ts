@@ -4,10 +4,10 @@ import type { Int64 } from "./types.ts";
 /** How deep messages may contain each other; the limit of the common protocol-buffer readers too. */
 export const MAX_DEPTH = 100;
 /**
- * Memory that the objects of one file may take, an estimate and without tensor data, which is never copied. A hostile
- * file gets about 50 bytes of objects out of one byte of its own; honest graphs of a million nodes stay below.
+ * Memory that the objects of one file may take, estimated, tensor data not counted, as it is not copied. Two bytes of a
+ * hostile file can ask for an object of 72; an honest graph of half a million nodes stays below.
  */
-const MAX_OBJECT_BYTES = 768 * 2 ** 20;
+const MAX_OBJECT_BYTES = 512 * 2 ** 20;
 
 /** A position in a file and the way that led there. */
 export interface Reader {
@@ -80,6 +80,13 @@ export const readVarint = (r: Reader, end: number): void => {
     return;
   }
   fail(r, "the number has more than 10 bytes");
+};
+
+/** How many varints end before `end`. */
+export const countVarints = (r: Reader, end: number): number => {
+  let count = 0;
+  for (let i = r.at; i < end; i++) if (r.bytes[i]! < 128) count++;
+  return count;
 };
 
 /** An unsigned varint; inexact from 2^53, where every use refuses it anyway. */
