@@ -242,6 +242,11 @@ export const applyRange = (dataset: Dataset, text: string): Dataset => {
   const count = countOf(dataset);
   const start = Number(match[1] || 0);
   const wanted = match[2] ? Number(match[2]) : count;
+  if (start >= count || start >= wanted)
+    throw new TemperError(
+      "bad-option",
+      `Range ${text.trim()} leaves none of the ${count} images of ${dataset.name} ${dataset.split}.`,
+    );
   const part = sliceDataset(dataset, start, Math.min(wanted, count));
   const note = `range ${text.trim()} was cut to the ${count} images that there are`;
   return wanted > count ? { ...part, notes: [...part.notes, note] } : part;

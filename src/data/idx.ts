@@ -15,7 +15,12 @@ const MAX_RANK = 8;
 
 /** Whether the bytes begin like an IDX file: two zeros, a known type, a rank. */
 export const isIdx = (bytes: Uint8Array): boolean =>
-  bytes.length >= 4 && bytes[0] === 0 && bytes[1] === 0 && TYPES[bytes[2]!] !== undefined && bytes[3]! > 0 && bytes[3]! <= MAX_RANK;
+  bytes.length >= 4 &&
+  bytes[0] === 0 &&
+  bytes[1] === 0 &&
+  TYPES[bytes[2]!] !== undefined &&
+  bytes[3]! > 0 &&
+  bytes[3]! <= MAX_RANK;
 
 /**
  * Reads an IDX file (the container of MNIST): big-endian header with type and sizes, then the raw values.

@@ -87,8 +87,9 @@ export const gunzip = (name: string, bytes: Uint8Array, maxBytes = DEFAULT_MAX_B
   guarded(name, () => {
     if (!isGzip(bytes) || bytes.length < 18) throw badFile(name, "is not a gzip file, or is cut off in its header.");
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const hint = view.getUint32(bytes.length - 4, true); // size of the last member; a hint only until it is checked
-    const sink = createSink(Math.min(hint, maxBytes, bytes.length * MAX_INFLATE_RATIO));
+    const hint = view.getUint32(bytes.length - 4, true); // size of the last member, checked below
+    checkSize(name, hint, maxBytes);
+    const sink = createSink(Math.min(hint, bytes.length * MAX_INFLATE_RATIO));
     let crc = 0,
       memberStart = 0;
     const closeMember = (end: number): void => {
