@@ -81,6 +81,8 @@ export interface OpType<A = Attributes> {
   readonly reference?: (inputs: Inputs<Array64>, attributes: A) => readonly Array64[];
   /** Internal operators only: the same in standard ONNX operators. Runs after differentiation, before emission. */
   readonly decompose?: (node: Node, inputs: Inputs) => readonly Value[];
+  /** First output that a file leaves out where nothing reads it (the positions of MaxPool). Absent: all are written. */
+  readonly optionalFrom?: number;
   /** Elements of the (small, integer) output where they follow from shapes; undefined where they do not. */
   readonly extents?: (inputs: Inputs, attributes: A) => readonly Extent[] | undefined;
 }

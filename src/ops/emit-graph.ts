@@ -126,7 +126,7 @@ const writeNode = (writing: Writing, node: Node): void => {
   const inner = new Map(captures.map((name, i) => [name, valueNames.get(node.inputs[explicit + i]!)!]));
   const wish = node.name || node.op.name;
   const output = node.outputs.map((v, i) => {
-    if (!read.has(v)) return "";
+    if (!read.has(v) && i >= (node.op.optionalFrom ?? Infinity)) return "";
     const name = valueNames.get(v) ?? names.take(`${wish}_output_${i}`);
     valueNames.set(v, name);
     if (capturesOf(node)) infos.push(valueInfo(name, v));

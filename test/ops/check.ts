@@ -83,7 +83,7 @@ export const run = (values: readonly Value[], feeds: Feeds): Array64[] => {
   return values.map((_, i) => out[`y${i}`]!);
 };
 
-const noise = (v: Value, batch: number, seed: string): Array64 => {
+export const noise = (v: Value, batch: number, seed: string): Array64 => {
   const rng = createRng(99).split(seed);
   const shape = concretize(v.shape, batch);
   const size = shape.reduce((a, b) => a * b, 1);
