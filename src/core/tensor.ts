@@ -55,9 +55,13 @@ export const zeros = <D extends DType>(dtype: D, shape: readonly number[]): Tens
 export const f32 = (values: ArrayLike<number>, shape: readonly number[] = [values.length]): Tensor<"float32"> =>
   tensor("float32", shape, values instanceof Float32Array ? (values as DataOf<"float32">) : Float32Array.from(values));
 
-/** Int64 tensor from numbers. */
+/** Int64 tensor from whole numbers; beyond the range of int64 ("to the end" in a slice) they saturate. */
 export const i64 = (values: readonly number[], shape: readonly number[] = [values.length]): Tensor<"int64"> =>
-  tensor("int64", shape, BigInt64Array.from(values, BigInt));
+  tensor(
+    "int64",
+    shape,
+    BigInt64Array.from(values, (v) => (Math.abs(v) < 2 ** 63 ? BigInt(v) : saturatedInt64(v))),
+  );
 
 /** Float32 or int64 scalar. */
 export const scalar = (value: number, dtype: "float32" | "int64" | "float64" = "float32"): Tensor =>
