@@ -92,7 +92,7 @@ export const markdown = ({ date, machine, versions, rounds, rows, agreement }) =
       .join(", ") + ".",
     `${rounds} rounds, sides in turns; every side of a row is a fresh process. Times are of one run; ratios are theirs / ours of the same round (above 1: Temper is faster).`,
     `Ceiling: ${Number.isNaN(ceiling) ? "not measured" : `${ceiling.toFixed(0)} GFLOP/s, the best of the ceiling rows`}.`,
-    `Both sides compute the same: ${agreement.map((a) => `${a.network} logits ${a.logits.toExponential(1)}, input gradient ${a.gradient.toExponential(1)} (largest difference relative to the largest entry)`).join("; ")}.`,
+    `Both sides compute the same: ${agreement.map((a) => `${a.network} logits ${a.logits.toExponential(1)}, input gradient ${a.gradient.toExponential(1)} (median difference relative to the largest entry)`).join("; ")}.`,
     disturbed.length > 0
       ? `**${disturbed.length} rows were disturbed**: other processes used more than ${100 * QUIET} % of the machine.`
       : "Other processes used less than 10 % of the machine in every row.",

@@ -18,7 +18,8 @@ const networkTask = async (task, threads) => {
   const { network, mode, batch, file, via } = task;
   if (mode === "train") return (await import("./us-train.mjs")).trainTask(task, threads);
   const model = readModel(file);
-  const parameters = Object.values(model.parameters).reduce((sum, { data }) => sum + data.length, 0);
+  const trained = Object.entries(model.parameters).filter(([name]) => !name.includes("running_"));
+  const parameters = trained.reduce((sum, [, { data }]) => sum + data.length, 0);
   const graph = readNetwork(file);
   const runtime = runtimeOf(via);
   const { x, labels } = commonBatch(network, batch);
