@@ -2,7 +2,7 @@ import { bool, choice, int, type Rng } from "../core/index.ts";
 import type { Threat } from "../threat/index.ts";
 import { type AttackContext, defineAttack, type Evaluation } from "./attack.ts";
 
-interface ApgdState {
+export interface ApgdState {
   [name: string]: Float32Array | Float64Array | Int32Array | Uint8Array;
   /** Point to evaluate, the one before it, and the one of highest loss with its gradient. */
   adv: Float32Array;

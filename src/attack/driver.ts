@@ -125,6 +125,27 @@ export const runAttack = async (target: Target, request: AttackRequest): Promise
   return result;
 };
 
+/**
+ * The attack's last point, with no success test: the inner loop of training, one gradient evaluation a step.
+ */
+export const perturb = async (target: Target, request: AttackRequest): Promise<Float32Array> => {
+  const { attack, threat, seed } = request,
+    { d } = target;
+  const options = resolveOptions(attack.name, attack.options, request.options);
+  const rows = Array.from(request.labels.keys()),
+    steps = attack.steps(options);
+  const stream = createRng(seed).split(attack.name).split(0);
+  const context = contextOf(request, options, rows, d, steps, (i) => stream.split(request.ids?.[i] ?? i));
+  const state: AttackState = attack.init(context);
+  threat.project(context.x, state.adv, d);
+  for (let i = 0; i < steps; i++) {
+    const evaluation = await target.evaluate(state.adv, context.labels, attack.loss(options));
+    attack.step(context, state, evaluation, i);
+    threat.project(context.x, state.adv, d);
+  }
+  return state.adv;
+};
+
 const contextOf = (
   { x, labels, threat }: AttackRequest,
   options: OptionValues<OptionSpec>,

@@ -9,6 +9,7 @@ export type AttackName = keyof typeof attacks;
 
 export * from "./attack.ts";
 export * from "./driver.ts";
+export * from "./gradient-graph.ts";
 export * from "./target.ts";
 export { apgd, checkpoints } from "./apgd.ts";
 export { fgsm } from "./fgsm.ts";

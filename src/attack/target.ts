@@ -1,9 +1,9 @@
-import { createGraph, elements, type Graph, input, simplify, type Value } from "../graph/index.ts";
-import { i64, sizeOf, type Tensor, TemperError } from "../core/index.ts";
-import { filledLike, vjp } from "../autodiff/index.ts";
-import { losses, type LossName } from "../loss/index.ts";
-import type { CompileOptions, Program, Runtime } from "../runtime/index.ts";
+import { i64, sizeOf, type Tensor } from "../core/index.ts";
+import { createGraph, type Graph } from "../graph/index.ts";
+import type { LossName } from "../loss/index.ts";
+import type { CompileOptions, Feeds, Program, Runtime } from "../runtime/index.ts";
 import type { Evaluation } from "./attack.ts";
+import { classifierOf, gradientGraph } from "./gradient-graph.ts";
 
 /** A classifier as attacks see it: logits, and gradients of losses of them. */
 export interface Target extends Disposable {
@@ -16,56 +16,17 @@ export interface Target extends Disposable {
   readonly evaluate: (x: Float32Array, labels: Int32Array, loss: LossName) => Promise<Evaluation>;
 }
 
-interface Classifier {
-  readonly x: Value;
-  readonly logits: Value;
-  readonly classes: number;
+export interface TargetOptions extends CompileOptions {
+  /** Values of the graph's further inputs, asked for at each evaluation: weights that change while they are attacked. */
+  readonly weights?: () => Feeds;
 }
 
-/** @throws TemperError `bad-graph` where the graph is not one float input to one [N, K] output */
-export const classifierOf = (graph: Graph): Classifier => {
-  const [x, ...more] = graph.inputs;
-  const outputs = Object.values(graph.outputs);
-  const logits = outputs[0];
-  if (!x || !logits || more.length > 0)
-    throw new TemperError(
-      "bad-graph",
-      `${graph.name}: a classifier has one input, this graph has ${graph.inputs.map((v) => v.node.name).join(", ") || "none"}.`,
-    );
-  const classes = logits.shape.at(-1)!;
-  if (x.dtype !== "float32" || logits.shape.length < 2 || elements(logits.shape) !== logits.shape[0]! * classes)
-    throw new TemperError(
-      "bad-graph",
-      `${graph.name}: a classifier maps float32 examples to one row of scores each; its input is ${x.dtype}, its output has shape ${logits.shape.join(" x ")}.`,
-    );
-  return { x, logits, classes };
-};
-
-/**
- * The gradient of a loss with respect to the input, as a graph: inputs `input` (the model's name) and `labels` [N];
- * outputs `gradient` (shape of the input), `loss` [N], `logits`. The loss is summed over the batch, so that an
- * example's gradient does not depend on the others.
- */
-export const gradientGraph = (model: Graph, loss: LossName): Graph => {
-  const graph = simplify(model);
-  const { x, logits, classes } = classifierOf(graph);
-  const record = losses[loss];
-  if (classes < record.minClasses)
-    throw new TemperError(
-      "bad-option",
-      `${loss} needs at least ${record.minClasses} classes, ${model.name} has ${classes}.`,
-    );
-  const labels = input("labels", "int64", [logits.shape[0]!]);
-  const rows = record.build(logits, labels);
-  const [gradient] = vjp([rows], [filledLike(rows, 1)], [x]);
-  return createGraph(`${model.name}.gradient`, [x, labels], {
-    gradient: gradient ?? filledLike(x, 0),
-    loss: rows,
-    logits,
-  });
-};
-
-export const createTarget = async (runtime: Runtime, model: Graph, options?: CompileOptions): Promise<Target> => {
+/** Compiles the classifier's forward pass now, and its gradients when they are first asked for. */
+export const createTarget = async (
+  runtime: Runtime,
+  model: Graph,
+  { weights = () => ({}), ...options }: TargetOptions = {},
+): Promise<Target> => {
   const { x, classes } = classifierOf(model);
   const name = x.node.name,
     shape = x.shape.slice(1),
@@ -89,8 +50,7 @@ export const createTarget = async (runtime: Runtime, model: Graph, options?: Com
   });
   const run = async (program: Program, rows: Float32Array, labels?: Int32Array): Promise<Record<string, Tensor>> => {
     const n = rows.length / d;
-    const feeds = { [name]: feed(rows, n), ...(labels && { labels: i64(Array.from(labels)) }) };
-    return program.run(feeds);
+    return program.run({ [name]: feed(rows, n), ...(labels && { labels: i64(Array.from(labels)) }), ...weights() });
   };
   return {
     shape,

@@ -38,7 +38,10 @@ export const dataCommand = defineCommand({
       dataRoot: root,
       signal,
       ...(options.url !== undefined && { baseUrl: options.url }),
-      onProgress: ({ file, received, total }) => output.progress(file, received, total ?? received, "bytes"),
+      onProgress: ({ file, receivedBytes, totalBytes, note }) =>
+        note === undefined
+          ? output.progress(file, receivedBytes, totalBytes, "bytes")
+          : output.note(`${file}: ${note}`),
     });
     const dataset = await loadDataset(name!, { split: options.split, dataRoot: root });
     output.print(`${name} is in ${root}: ${countOf(dataset)} ${dataset.split} examples.`);

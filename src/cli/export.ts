@@ -22,15 +22,16 @@ export const exportCommand = defineCommand({
   ],
   options: {
     out: text({ default: undefined, help: "file to write (default <model>.<what>.onnx)" }),
+    norm: choice(["linf", "l2"], { default: "linf", help: "attack-step: how changes are measured" }),
     loss: choice(names(losses), { default: "cross-entropy", help: "loss that is differentiated" }),
   },
   examples: [
     "temper export gradient model.onnx",
     "temper export attack-step model.onnx --loss cross-entropy --out step.onnx",
   ],
-  run: async ({ args: [what, path], options: { out, loss }, output }) => {
+  run: async ({ args: [what, path], options: { out, loss, norm }, output }) => {
     const { graph } = await loadClassifier(path!);
-    const made = what === "gradient" ? gradientGraph(graph, loss) : attackStepGraph(graph, loss);
+    const made = what === "gradient" ? gradientGraph(graph, loss) : attackStepGraph(graph, loss, norm);
     const portable = simplify(decomposeInternal(made));
     const file = out ?? `${path!.replace(/\.onnx(\.gz)?$/, "")}.${what}.onnx`;
     await writeFile(file, concatChunks(encodeModel(toOnnx(portable))));

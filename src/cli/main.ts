@@ -1,6 +1,6 @@
 import { isTemperError, nearest } from "../core/index.ts";
 import { version } from "../version.ts";
-import { EXIT, type ExitCode } from "./command.ts";
+import { type AnyCommand, EXIT, type ExitCode } from "./command.ts";
 import { commands } from "./commands.ts";
 import { commandHelp, overview } from "./help.ts";
 import { createOutput, type Output } from "./output.ts";
@@ -32,7 +32,7 @@ export const runCommandLine = async (argv: readonly string[]): Promise<ExitCode>
 };
 
 const runOne = async (name: keyof typeof commands, argv: readonly string[]): Promise<ExitCode> => {
-  const command = commands[name];
+  const command: AnyCommand = commands[name];
   let output: Output = createOutput(argv.includes("--json"));
   try {
     const { args, options } = parseArguments(command, argv);
@@ -41,7 +41,7 @@ const runOne = async (name: keyof typeof commands, argv: readonly string[]): Pro
       return EXIT.done;
     }
     output = createOutput(options.json);
-    const commandLine = ["temper", name, ...argv]
+    const commandLine = ["temper", command.name, ...argv]
       .map((word) => (/^[\w./:=,@%+-]+$/.test(word) ? word : JSON.stringify(word)))
       .join(" ");
     return await command.run({ options: options as never, args, output, signal: interruptSignal(output), commandLine });

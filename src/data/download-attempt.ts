@@ -43,12 +43,20 @@ const ask = async (
   if (offset > 0 && validator !== undefined) headers["if-range"] = validator;
   return new Promise((resolve, reject) => {
     const sent = request(url, { headers, agent: false, timeout: stallSeconds * 1000 });
-    const stop = (): void => void sent.destroy(interrupted());
+    let response: IncomingMessage | undefined;
+    const end = (cause: Error): void => {
+      response?.destroy(cause); // first, so that who reads the body learns the cause
+      sent.destroy(cause);
+    };
+    const stop = (): void => end(interrupted());
     signal?.addEventListener("abort", stop, { once: true });
     sent.once("close", () => signal?.removeEventListener("abort", stop));
-    sent.on("timeout", () => sent.destroy(new Error(`nothing came for ${stallSeconds} s`)));
+    sent.on("timeout", () => end(new Error(`nothing came for ${stallSeconds} s`)));
     sent.on("error", reject); // stays attached: a late error of the connection must not end the process
-    sent.on("response", (response) => resolve([response, sent]));
+    sent.on("response", (arrived) => {
+      response = arrived;
+      resolve([arrived, sent]);
+    });
     if (signal?.aborted) stop();
     sent.end();
   });

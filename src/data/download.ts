@@ -94,6 +94,10 @@ const receive = async (answer: Answer, part: Part, file: PublishedFile, options:
       await handle.writeFile(chunk);
       options.onProgress?.({ file: file.name, receivedBytes: size, totalBytes: answer.total ?? file.bytes });
     }
+  } catch (error) {
+    if (error instanceof Error && error.message === "aborted")
+      throw new Error(`cut off after ${size} bytes`, { cause: error });
+    throw error;
   } finally {
     await handle.close();
   }

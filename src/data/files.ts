@@ -1,6 +1,6 @@
 import { TemperError } from "../core/index.ts";
-import { gunzipIfNeeded } from "./inflate.ts";
-import { badFile, checkSize, reason } from "./limits.ts";
+import { declaredGzipBytes, isGzip } from "./inflate.ts";
+import { MAX_INFLATE_RATIO, badFile, checkSize, reason } from "./limits.ts";
 
 // Files need Node. Its modules are loaded at first use, so that a browser can load this folder for its parsers.
 const fs = (): Promise<typeof import("node:fs/promises")> => import("node:fs/promises");
@@ -47,6 +47,19 @@ export const listFolder = async (path: string): Promise<{ files: string[]; folde
   }
 };
 
+/** As `gunzip` of `inflate.ts`, by Node's zlib: several times faster, and off this thread. */
+const gunzipInNode = async (name: string, bytes: Uint8Array, maxBytes: number): Promise<Uint8Array> => {
+  const [{ gunzip }, { promisify }] = await Promise.all([import("node:zlib"), import("node:util")]);
+  const declared = Math.min(declaredGzipBytes(name, bytes, maxBytes), bytes.length * MAX_INFLATE_RATIO);
+  try {
+    // one piece of the declared size: several would be joined at the end, in twice the memory
+    return await promisify(gunzip)(bytes, { maxOutputLength: maxBytes, chunkSize: Math.max(declared, 65_536) });
+  } catch (error) {
+    if (codeOf(error) === "ERR_BUFFER_TOO_LARGE") checkSize(name, maxBytes + 1, maxBytes);
+    throw badFile(name, `the gzip data is damaged or cut off (${reason(error)}). Get it again.`, error);
+  }
+};
+
 /**
  * Reads a file and unpacks it where it is gzip.
  *
@@ -61,7 +74,7 @@ export const readDataFile = async (path: string, maxBytes: number): Promise<Uint
   } catch (error) {
     throw error instanceof TemperError ? error : fileError(path, error);
   }
-  return gunzipIfNeeded(path, bytes, maxBytes);
+  return isGzip(bytes) ? gunzipInNode(path, bytes, maxBytes) : bytes;
 };
 
 /** Last part of a path. */

@@ -78,6 +78,22 @@ const createSink = (firstBytes: number): { add(chunk: Uint8Array): void; result(
 };
 
 /**
+ * Unpacked size of the last member, as the file's last four bytes state it. It may lie: that is for the unpacker to find.
+ *
+ * @throws TemperError `bad-file`: no gzip file, or it states more than `maxBytes`
+ */
+export const declaredGzipBytes = (name: string, bytes: Uint8Array, maxBytes: number): number => {
+  if (!isGzip(bytes) || bytes.length < 18) throw badFile(name, "is not a gzip file, or is cut off in its header.");
+  const declared = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(bytes.length - 4, true);
+  if (declared > maxBytes)
+    throw badFile(
+      name,
+      `ends as if it held ${formatBytes(declared)}: it is cut off, or larger than the limit of ${formatBytes(maxBytes)}.`,
+    );
+  return declared;
+};
+
+/**
  * Unpacks a gzip file of one or more members and checks the CRC-32 and size of each.
  *
  * @param name  for messages
@@ -85,11 +101,9 @@ const createSink = (firstBytes: number): { add(chunk: Uint8Array): void; result(
  */
 export const gunzip = (name: string, bytes: Uint8Array, maxBytes = DEFAULT_MAX_BYTES): Uint8Array =>
   guarded(name, () => {
-    if (!isGzip(bytes) || bytes.length < 18) throw badFile(name, "is not a gzip file, or is cut off in its header.");
+    const declared = declaredGzipBytes(name, bytes, maxBytes);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const hint = view.getUint32(bytes.length - 4, true); // size of the last member, checked below
-    checkSize(name, hint, maxBytes);
-    const sink = createSink(Math.min(hint, bytes.length * MAX_INFLATE_RATIO));
+    const sink = createSink(Math.min(declared, bytes.length * MAX_INFLATE_RATIO));
     let crc = 0,
       memberStart = 0;
     const closeMember = (end: number): void => {
@@ -109,13 +123,6 @@ export const gunzip = (name: string, bytes: Uint8Array, maxBytes = DEFAULT_MAX_B
     closeMember(bytes.length);
     return sink.result();
   });
-
-/** Unpacks where the magic number says gzip, else returns the bytes as they are. @throws as {@link gunzip} */
-export const gunzipIfNeeded = (name: string, bytes: Uint8Array, maxBytes = DEFAULT_MAX_BYTES): Uint8Array => {
-  if (isGzip(bytes)) return gunzip(name, bytes, maxBytes);
-  checkSize(name, bytes.length, maxBytes);
-  return bytes;
-};
 
 /** Packs as gzip, with no name and no time in the header: equal input gives equal bytes. */
 export const gzip = (bytes: Uint8Array): Uint8Array => gzipSync(bytes, { mtime: 0 });

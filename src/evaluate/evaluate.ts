@@ -1,12 +1,10 @@
-import { attacks } from "../attack/index.ts";
-import { lookup, resolveOptions, sizeOf, TemperError } from "../core/index.ts";
 import { batchBetween, countOf, type Dataset } from "../data/index.ts";
 import type { Classifier } from "../models/index.ts";
 import { concatChunks, encodeModel } from "../onnx/index.ts";
 import { toOnnx } from "../ops/index.ts";
 import { defaultEngine, physicalCores } from "../runtime/index.ts";
 import type { NormName } from "../threat/index.ts";
-import { classifierOf } from "../attack/index.ts";
+import { checkAttack, checkLabels, defaultBatch } from "./check.ts";
 import type { EvaluateJob, Measured } from "./job.ts";
 import { describeMachine } from "./machine.ts";
 import { type AttackSpec, DEFAULT_ATTACKS, type EvaluationProgress, type Protocol } from "./protocol.ts";
@@ -31,9 +29,6 @@ export interface EvaluateOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Examples a batch: about a quarter million input elements, the measured sweet spot of small and of larger networks. */
-const defaultBatch = (d: number): number => Math.min(256, Math.max(16, 2 ** Math.floor(Math.log2(262144 / d))));
-
 /**
  * Measures clean and attacked accuracy of a classifier.
  *
@@ -45,16 +40,9 @@ export const evaluate = async (
   options: EvaluateOptions,
 ): Promise<EvaluationResult> => {
   const { norm = "linf", epsilon, attacks: specs = DEFAULT_ATTACKS, threads = physicalCores() } = options;
-  const n = countOf(dataset),
-    d = sizeOf(dataset.shape);
-  const resolved = specs.map(({ name, options: given }) => ({ name, options: checkAttack(name, given, norm) }));
-  const { classes } = classifierOf(model.graph);
-  const beyond = dataset.labels.findIndex((label) => label >= classes);
-  if (beyond >= 0)
-    throw new TemperError(
-      "bad-data",
-      `${dataset.name}: example ${beyond} has label ${dataset.labels[beyond]}, but ${model.path} knows ${classes} classes.`,
-    );
+  const n = countOf(dataset);
+  const resolved = specs.map((spec) => checkAttack(spec, norm));
+  const classes = checkLabels(model, dataset);
   const protocol: Protocol = {
     norm,
     epsilon,
@@ -62,7 +50,7 @@ export const evaluate = async (
     sweepCount: options.sweepCount ?? 500,
     attacks: resolved,
     seed: options.seed ?? 0,
-    batch: options.batch ?? defaultBatch(d),
+    batch: options.batch ?? defaultBatch(dataset.shape),
     pictures: options.pictures ?? 12,
   };
   const { x, labels } = batchBetween(dataset, 0, n);
@@ -110,13 +98,6 @@ export const evaluate = async (
     doubts: [...measured.doubts, ...callerDoubts(interrupted, n)],
     machine: describeMachine(threads),
   };
-};
-
-const checkAttack = (name: string, given: AttackSpec["options"], norm: NormName): Readonly<Record<string, unknown>> => {
-  const attack = lookup(attacks, name, "attack");
-  if (!attack.norms.includes(norm))
-    throw new TemperError("bad-option", `${name} attacks in ${attack.norms.join(", ")}, not in ${norm}.`);
-  return resolveOptions(name, attack.options, given);
 };
 
 const FEW = 100;

@@ -1,3 +1,4 @@
+export { attackDataset, type AttackDatasetOptions, type AttackedDataset } from "./attack-dataset.ts";
 export * from "./evaluate.ts";
 export * from "./interval.ts";
 export { describeMachine, onnxruntimeVersion } from "./machine.ts";

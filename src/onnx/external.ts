@@ -177,6 +177,7 @@ const moveOut = (
   const move = (tensor: TensorProto): TensorProto => {
     const { rawData, ...rest } = tensor;
     if (rawData === undefined || rawData.length <= above) return tensor;
+    storageOf(tensor); // a contradiction must not get a second home
     const gap = (PAGE - (offset % PAGE)) % PAGE;
     if (gap > 0) data.push(new Uint8Array(gap));
     data.push(rawData);

@@ -1,4 +1,4 @@
-import { type DType, scalar, TemperError } from "../core/index.ts";
+import { scalar } from "../core/index.ts";
 import {
   broadcastShapes,
   constant,
@@ -11,16 +11,11 @@ import {
   type Value,
   type VjpContext,
 } from "../graph/index.ts";
+import { commonType } from "./element-type.ts";
 import { broadcast64, map64 } from "./reference.ts";
 import { sumTo } from "./broadcast.ts";
 
 type Rule = (context: VjpContext<unknown>) => readonly (Value | undefined)[];
-
-/** dtype that both operands share. */
-const commonType = (a: Value, b: Value): DType => {
-  if (a.dtype === b.dtype) return a.dtype;
-  throw new TemperError("bad-shape", `operands must have one element type, got ${a.dtype} and ${b.dtype}.`);
-};
 
 interface BinarySpec {
   readonly compute: (a: number, b: number) => number;

@@ -1,4 +1,4 @@
-import { type DType, TemperError } from "../core/index.ts";
+import { TemperError } from "../core/index.ts";
 import {
   broadcastShapes,
   defineOp,
@@ -13,13 +13,8 @@ import { oneMinus } from "./activation.ts";
 import { mul } from "./arithmetic.ts";
 import { sumTo } from "./broadcast.ts";
 import { cast } from "./cast.ts";
+import { commonType } from "./element-type.ts";
 import { broadcast64, broadcastStrides, map64, walk, zeros64 } from "./reference.ts";
-
-/** Element type that both operands share. */
-export const sharedType = (a: Value, b: Value): DType => {
-  if (a.dtype === b.dtype) return a.dtype;
-  throw new TemperError("bad-shape", `operands must have one element type, got ${a.dtype} and ${b.dtype}.`);
-};
 
 type Truth = OpType<Record<never, never>> & { attributes: {} };
 const test = (
@@ -32,7 +27,7 @@ const test = (
     name,
     arity: [2, 2],
     infer: ([a, b]) => {
-      sharedType(a, b);
+      commonType(a, b);
       return [{ dtype: "bool", shape: broadcastShapes(a.shape, b.shape) }];
     },
     zeroGradient,
@@ -90,7 +85,7 @@ export const Where = defineOp({
   arity: [3, 3],
   infer: ([c, x, y]) => {
     if (c.dtype !== "bool") throw new TemperError("bad-shape", `the condition must be bool, got ${c.dtype}.`);
-    return [{ dtype: sharedType(x, y), shape: broadcastShapes(c.shape, x.shape, y.shape) }];
+    return [{ dtype: commonType(x, y), shape: broadcastShapes(c.shape, x.shape, y.shape) }];
   },
   // A product with the mask instead of another Where: much faster in the runtime.
   vjp: ({ g, inputs: [c, x, y] }) => {

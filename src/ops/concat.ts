@@ -59,7 +59,15 @@ export const Concat = defineOp({
     const axis = normalizeAxis(a.axis ?? NaN, xs[0].shape.length);
     const odd = xs.find((x) => x.dtype !== xs[0].dtype);
     if (odd) throw new TemperError("bad-shape", `inputs differ in type: ${xs[0].dtype} and ${odd.dtype}.`);
-    return [{ dtype: xs[0].dtype, shape: joined(xs.map((x) => x.shape), axis) }]; // prettier-ignore
+    return [
+      {
+        dtype: xs[0].dtype,
+        shape: joined(
+          xs.map((x) => x.shape),
+          axis,
+        ),
+      },
+    ];
   },
   vjp: ({ g, inputs, attributes }) => {
     const axis = normalizeAxis(attributes.axis!, g.shape.length);
@@ -67,7 +75,13 @@ export const Concat = defineOp({
   },
   reference: (xs, a) => {
     const axis = normalizeAxis(a.axis!, xs[0].shape.length);
-    const out = zeros64(joined(xs.map((x) => x.shape), axis), xs[0].dtype); // prettier-ignore
+    const out = zeros64(
+      joined(
+        xs.map((x) => x.shape),
+        axis,
+      ),
+      xs[0].dtype,
+    );
     copyParts(out, xs, axis, true);
     return [out];
   },

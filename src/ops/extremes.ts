@@ -3,7 +3,7 @@ import { type Array64, broadcastShapes, defineOp, emit, type OpType, type Value 
 import { oneMinus, step } from "./activation.ts";
 import { add, addScalar, div, mul, scale, sub } from "./arithmetic.ts";
 import { reduceSum, sumTo } from "./broadcast.ts";
-import { sharedType } from "./compare.ts";
+import { commonType } from "./element-type.ts";
 import { broadcast64, map64 } from "./reference.ts";
 
 type Variadic = OpType<Record<never, never>> & { attributes: {} };
@@ -18,7 +18,7 @@ const variadic = (name: string, { combine, finish, pull }: VariadicSpec): Variad
     name,
     arity: [1, Infinity],
     infer: (xs) => {
-      const dtype = xs.reduce((a, b) => (sharedType(a, b), a)).dtype;
+      const dtype = xs.reduce((a, b) => (commonType(a, b), a)).dtype;
       return [{ dtype, shape: broadcastShapes(...xs.map((x) => x.shape)) }];
     },
     vjp: ({ g, inputs, outputs: [y] }) => pull(g, inputs, y).map((gx, i) => sumTo(gx, inputs[i]!)),

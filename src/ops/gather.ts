@@ -1,6 +1,5 @@
 import { formatShape, sameShape, sizeOf, TemperError } from "../core/index.ts";
 import {
-  type Array64,
   attr,
   defineOp,
   elements,
@@ -15,18 +14,14 @@ import { expandTo, Shape_, zerosLike } from "./broadcast.ts";
 import { cast } from "./cast.ts";
 import { concat } from "./concat.ts";
 import { rangeTo } from "./fill.ts";
-import { stridesOf, zeros64 } from "./reference.ts";
+import { blockOffsets, checkedIndex, checkElementwise, eachIndexed } from "./indexing.ts";
+import { zeros64 } from "./reference.ts";
 import { reshape } from "./reshape.ts";
 import { scatterAlong, spreadAlong } from "./scatter-along.ts";
 import { scatterElements, scatterND } from "./scatter.ts";
 import { slice } from "./slice.ts";
 import { squeeze } from "./squeeze.ts";
 
-/** An index counted from the front. @throws TemperError `bad-data` where it lies outside the axis */
-export const checkedIndex = (index: number, size: number): number => {
-  if (index >= -size && index < size) return index < 0 ? index + size : index;
-  throw new TemperError("bad-data", `index ${index} lies outside an axis of size ${size}.`);
-};
 const checkIntegers = (indices: Value): void => {
   if (indices.dtype !== "int64" && indices.dtype !== "int32")
     throw new TemperError("bad-shape", `indices must be int32 or int64, got ${indices.dtype}.`);
@@ -57,7 +52,15 @@ export const Gather = defineOp({
       count = elements(indices.shape);
     const flat = reshape(g, gathered(x.shape, [count], axis));
     const known = size < 0 ? undefined : intsOf(indices);
-    if (known) return [spreadAlong(flat, axis, known.map((i) => checkedIndex(i, size)), size)]; // prettier-ignore
+    if (known)
+      return [
+        spreadAlong(
+          flat,
+          axis,
+          known.map((i) => checkedIndex(i, size)),
+          size,
+        ),
+      ];
     return [scatterAlong(zerosLike(x), axis, reshape(cast(indices, "int64"), [count]), flat)];
   },
   reference: ([x, indices], a) => {
@@ -82,33 +85,6 @@ export const Gather = defineOp({
     return at.map((i) => extents[checkedIndex(i, extents.length)]!);
   },
 });
-
-/** Rank and sizes outside the axis must fit: indices may be smaller than x there. */
-export const checkElementwise = (x: Shape, indices: Shape, axis: number): void => {
-  const fits = (d: number, i: number): boolean => i === axis || d === x[i] || (d >= 0 && d < x[i]!);
-  if (indices.length !== x.length || !indices.every(fits))
-    throw new TemperError("bad-shape", `indices ${formatShape(indices)} do not fit ${formatShape(x)}.`);
-};
-/** Calls visit(position in indices, position in x) for every index along an axis. */
-export const eachIndexed = (
-  x: Pick<Array64, "shape">,
-  indices: Array64,
-  axis: number,
-  visit: (from: number, at: number) => void,
-): void => {
-  const strides = stridesOf(x.shape),
-    at = indices.shape.map(() => 0),
-    rank = at.length;
-  for (let i = 0; i < indices.data.length; i++) {
-    let offset = checkedIndex(indices.data[i]!, x.shape[axis]!) * strides[axis]!;
-    for (let k = 0; k < rank; k++) if (k !== axis) offset += at[k]! * strides[k]!;
-    visit(i, offset);
-    for (let k = rank - 1; k >= 0; k--) {
-      if (++at[k]! < indices.shape[k]!) break;
-      at[k] = 0;
-    }
-  }
-};
 
 /** out[i, j] = x[indices[i, j], j] along axis 0, and so on. Source: ONNX GatherElements, opset 13. */
 export const GatherElements = defineOp({
@@ -137,27 +113,6 @@ const blockShape = (x: Shape, indices: Shape, batchDims: number): Shape => {
   if (!sameShape(x.slice(0, batchDims), indices.slice(0, batchDims)) || batchDims >= indices.length)
     throw new TemperError("bad-shape", `the first ${batchDims} axes of data and indices must agree.`);
   return x.slice(batchDims + depth);
-};
-/** Offsets in x of the blocks that the rows of `indices` name, and the size of a block. */
-export const blockOffsets = (
-  x: readonly number[],
-  indices: Array64,
-  batchDims = 0,
-): { readonly offsets: readonly number[]; readonly block: number } => {
-  const depth = indices.shape.at(-1)!,
-    strides = stridesOf(x);
-  const rows = sizeOf(indices.shape.slice(0, -1)),
-    batches = sizeOf(x.slice(0, batchDims)),
-    perBatch = sizeOf(x.slice(batchDims));
-  const offsets = Array.from({ length: rows }, (_, row) => {
-    let offset = Math.floor((row * batches) / rows) * perBatch;
-    for (let k = 0; k < depth; k++) {
-      const axis = batchDims + k;
-      offset += checkedIndex(indices.data[row * depth + k]!, x[axis]!) * strides[axis]!;
-    }
-    return offset;
-  });
-  return { offsets, block: sizeOf(x.slice(batchDims + depth)) };
 };
 
 /** Blocks of x named by the rows of an index tensor. Source: ONNX GatherND, opset 13. */

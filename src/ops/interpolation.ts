@@ -103,14 +103,13 @@ const cubicTaps = (x: number, { from }: AxisMap, a: Interpolation): Pick<Taps, "
   return { at: at.map((p) => clamp(p, from)), weights: weights.map((w) => w / total) };
 };
 
-/** Downsampling: the kernel is stretched by 1 / scale, cut at the border and scaled to sum 1. */
+/** Downsampling: the kernel is stretched by 1 / scale and its weights brought to sum 1; borders as for cubic taps. */
 const filtered = (x: number, { from, scale }: AxisMap, a: Interpolation): Pick<Taps, "at" | "weights"> => {
   const kernel = a.mode === "cubic" ? (t: number) => cubic(t, a.cubic_coeff_a) : triangle;
-  const reach = (a.mode === "cubic" ? 2 : 1) / scale;
-  const first = Math.max(0, Math.floor(x - reach)),
-    last = Math.min(from - 1, Math.ceil(x + reach));
-  const at = Array.from({ length: last - first + 1 }, (_, i) => first + i);
-  const weights = at.map((p) => kernel((p - x) * scale));
+  const reach = (a.mode === "cubic" ? 2 : 1) / scale,
+    first = Math.floor(x - reach);
+  const at = Array.from({ length: Math.ceil(x + reach) - first + 1 }, (_, i) => first + i);
+  const weights = at.map((p) => (a.exclude_outside && (p < 0 || p >= from) ? 0 : kernel((p - x) * scale)));
   const total = weights.reduce((s, w) => s + w, 0);
-  return { at, weights: weights.map((w) => w / total) };
+  return { at: at.map((p) => clamp(p, from)), weights: weights.map((w) => w / total) };
 };

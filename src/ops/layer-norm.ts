@@ -34,6 +34,7 @@ const normalized = (shape: Shape, axis: number): { axes: number[]; kept: Shape; 
  */
 export const LayerNormalization = defineOp({
   name: "LayerNormalization",
+  optionalFrom: 1,
   arity: [2, 3],
   attributes: { axis: attr.int(-1), epsilon: attr.float(1e-5), stash_type: attr.int(1) },
   infer: ([x, scale, bias], { axis }) => {

@@ -33,6 +33,7 @@ const columnMajor = (flat: number, image: readonly number[]): number => {
  */
 export const MaxPool = defineOp({
   name: "MaxPool",
+  optionalFrom: 1,
   arity: [1, 1],
   attributes: { ...windowAttributes, ceil_mode: attr.int(0), storage_order: attr.int(0) },
   infer: ([x], a) => {

@@ -11,9 +11,8 @@ import {
   type Value,
 } from "../graph/index.ts";
 import { gatherElements } from "./gather.ts";
-import { stridesOf, walk, zeros64 } from "./reference.ts";
+import { zeros64 } from "./reference.ts";
 import { reshape } from "./reshape.ts";
-import { crop } from "./spread.ts";
 import { spatialList, spatialOf } from "./window.ts";
 
 interface UnpoolAttributes {
@@ -22,7 +21,7 @@ interface UnpoolAttributes {
   readonly strides: readonly number[] | undefined;
 }
 
-/** The shape that the window attributes undo to: (size - 1) stride + kernel - pads. Positions refer to it. */
+/** The shape that the window attributes undo to: (size - 1) stride + kernel - pads. */
 const pooledFrom = (x: Shape, a: UnpoolAttributes): Shape => {
   const spatial = spatialOf(x),
     rank = spatial.length;
@@ -53,8 +52,9 @@ const checkPositions = (x: Value | Array64, positions: Value | Array64): void =>
 };
 
 /**
- * Zeros with x at the flat positions in input 1, as MaxPool gave them. Input 2: a larger output shape; the positions
- * refer to the part that the attributes undo to. Source: ONNX MaxUnpool, opset 11.
+ * Zeros with x at the flat positions in input 1, as MaxPool gave them. Input 2: the output shape, where the attributes
+ * undo to a smaller one. Source: ONNX MaxUnpool, opset 11. Differs: positions always refer to the output (as MaxPool's
+ * do, and as ONNX Runtime has it), not to the smaller shape.
  */
 export const MaxUnpool = defineOp({
   name: "MaxUnpool",
@@ -65,25 +65,18 @@ export const MaxUnpool = defineOp({
     const shape = wanted && knownExtents(wanted, "output_shape").map(dimOf);
     return [{ dtype: x.dtype, shape: unpooledShape(x.shape, a, shape) }];
   },
-  vjp: ({ g, inputs: [x, positions], attributes: a }) => {
-    const from = pooledFrom(x.shape, a);
-    const part = sameShape(g.shape, from) ? g : crop(g, from.slice(2));
+  vjp: ({ g, inputs: [x, positions] }) => {
     const flat = (v: Value): Value => reshape(v, [elements(v.shape)]);
-    return [reshape(gatherElements(flat(part), flat(positions), 0), x.shape)];
+    return [reshape(gatherElements(flat(g), flat(positions), 0), x.shape)];
   },
   reference: ([x, positions, wanted], a) => {
     checkPositions(x, positions);
-    const from = pooledFrom(x.shape, a),
-      inner = zeros64(from, x.dtype);
-    positions.data.forEach((at, i) => {
-      if (!(at >= 0 && at < inner.data.length))
-        throw new TemperError("bad-shape", `MaxUnpool: position ${at} lies outside ${formatShape(from)}.`);
-      inner.data[at] = x.data[i]!;
-    });
     const shape = unpooledShape(x.shape, a, wanted && Array.from(wanted.data)),
       out = zeros64(shape, x.dtype);
-    walk(from, [stridesOf(shape)], (i, [at]) => {
-      out.data[at!] = inner.data[i]!;
+    positions.data.forEach((at, i) => {
+      if (!(at >= 0 && at < out.data.length))
+        throw new TemperError("bad-shape", `MaxUnpool: position ${at} lies outside ${formatShape(shape)}.`);
+      out.data[at] = x.data[i]!;
     });
     return [out];
   },

@@ -4,7 +4,7 @@ import { oneMinus, step } from "./activation.ts";
 import { add, addScalar, div, mul, neg, scalarLike, scale, sub } from "./arithmetic.ts";
 import { sumTo } from "./broadcast.ts";
 import { cast } from "./cast.ts";
-import { sharedType } from "./compare.ts";
+import { commonType } from "./element-type.ts";
 import { round } from "./discrete.ts";
 import { broadcast64 } from "./reference.ts";
 import { log } from "./unary.ts";
@@ -46,7 +46,7 @@ export const Mod = defineOp({
   name: "Mod",
   arity: [2, 2],
   attributes: { fmod: attr.int(0) },
-  infer: ([a, b]) => [{ dtype: sharedType(a, b), shape: broadcastShapes(a.shape, b.shape) }],
+  infer: ([a, b]) => [{ dtype: commonType(a, b), shape: broadcastShapes(a.shape, b.shape) }],
   // a mod b = a - k b with a whole number k
   vjp: ({ g, inputs: [a, b], outputs: [y] }) => [sumTo(g, a), sumTo(neg(mul(g, round(div(sub(a, y), b)))), b)],
   reference: ([a, b], { fmod }) => [

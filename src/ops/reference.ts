@@ -37,16 +37,23 @@ export const walk = (
   strides: readonly (readonly number[])[],
   visit: (index: number, offsets: readonly number[]) => void,
 ): void => {
-  const total = sizeOf(shape),
-    at = new Array<number>(shape.length).fill(0);
-  const offsets = new Array<number>(strides.length).fill(0);
-  for (let index = 0; index < total; index++) {
-    visit(index, offsets);
-    for (let axis = shape.length - 1; axis >= 0; axis--) {
+  const last = shape.length - 1,
+    inner = shape[last] ?? 1,
+    rows = inner === 0 ? 0 : sizeOf(shape) / inner;
+  const at = new Array<number>(Math.max(last, 0)).fill(0);
+  const offsets = new Array<number>(strides.length).fill(0),
+    steps = strides.map((s) => s[last] ?? 0);
+  for (let row = 0, index = 0; row < rows; row++) {
+    for (let i = 0; i < inner; i++) {
+      visit(index++, offsets);
+      for (let k = 0; k < offsets.length; k++) offsets[k]! += steps[k]!;
+    }
+    for (let k = 0; k < offsets.length; k++) offsets[k]! -= steps[k]! * inner;
+    for (let axis = last - 1; axis >= 0; axis--) {
       at[axis]!++;
-      for (let k = 0; k < strides.length; k++) offsets[k]! += strides[k]![axis]!;
+      for (let k = 0; k < offsets.length; k++) offsets[k]! += strides[k]![axis]!;
       if (at[axis]! < shape[axis]!) break;
-      for (let k = 0; k < strides.length; k++) offsets[k]! -= strides[k]![axis]! * shape[axis]!;
+      for (let k = 0; k < offsets.length; k++) offsets[k]! -= strides[k]![axis]! * shape[axis]!;
       at[axis] = 0;
     }
   }
@@ -61,8 +68,15 @@ export const broadcast64 = (
 ): Array64 => {
   const shape = broadcastShapes(a.shape, b.shape),
     out = zeros64(shape, dtype);
-  walk(shape, [broadcastStrides(a.shape, shape), broadcastStrides(b.shape, shape)], (i, [p, q]) => {
-    out.data[i] = f(a.data[p!]!, b.data[q!]!);
+  const [size, p, q] = [out.data.length, a.data, b.data];
+  // Every operand has as many elements as the output, or one: no offsets to keep.
+  if ((p.length === size || p.length === 1) && (q.length === size || q.length === 1)) {
+    const [ap, bp] = [p.length === size ? 1 : 0, q.length === size ? 1 : 0];
+    for (let i = 0; i < size; i++) out.data[i] = f(p[i * ap]!, q[i * bp]!);
+    return out;
+  }
+  walk(shape, [broadcastStrides(a.shape, shape), broadcastStrides(b.shape, shape)], (i, [j, k]) => {
+    out.data[i] = f(p[j!]!, q[k!]!);
   });
   return out;
 };
@@ -89,5 +103,40 @@ export const pick64 = (x: Array64, maps: readonly ArrayLike<number>[], fill = 0)
     else for (let i = 0; i < map.length; i++) copy(axis + 1, offset + map[i]! * stride, inside && map[i]! >= 0);
   };
   copy(0, 0, true);
+  return out;
+};
+
+/** Calls `row(start, length, stride)` for every line of x along an axis. */
+export const alongAxis = (
+  { shape }: Pick<Array64, "shape">,
+  axis: number,
+  row: (start: number, length: number, stride: number) => void,
+): void => {
+  const length = shape[axis]!,
+    stride = sizeOf(shape.slice(axis + 1)),
+    outer = sizeOf(shape.slice(0, axis));
+  for (let o = 0; o < outer; o++) for (let i = 0; i < stride; i++) row(o * length * stride + i, length, stride);
+};
+
+/** Copies x with its axes in another order; the innermost loop runs over the last axis of the output. */
+export const transpose64 = (x: Array64, order: readonly number[]): Array64 => {
+  const shape = order.map((axis) => x.shape[axis]!),
+    out = zeros64(shape, x.dtype);
+  if (shape.length === 0) return { ...out, data: x.data };
+  const from = stridesOf(x.shape),
+    steps = order.map((axis) => from[axis]!);
+  const inner = shape.at(-1)!,
+    innerStep = steps.at(-1)!,
+    rows = sizeOf(shape.slice(0, -1));
+  const at = new Array<number>(shape.length - 1).fill(0);
+  for (let row = 0, offset = 0, to = 0; row < rows; row++) {
+    for (let i = 0, k = offset; i < inner; i++, k += innerStep) out.data[to++] = x.data[k]!;
+    for (let axis = at.length - 1; axis >= 0; axis--) {
+      offset += steps[axis]!;
+      if (++at[axis]! < shape[axis]!) break;
+      offset -= steps[axis]! * shape[axis]!;
+      at[axis] = 0;
+    }
+  }
   return out;
 };

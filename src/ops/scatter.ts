@@ -12,7 +12,8 @@ import {
 } from "../graph/index.ts";
 import { zerosLike } from "./broadcast.ts";
 import { cast } from "./cast.ts";
-import { blockOffsets, checkElementwise, eachIndexed, gatherElements, gatherND } from "./gather.ts";
+import { gatherElements, gatherND } from "./gather.ts";
+import { blockOffsets, checkElementwise, eachIndexed } from "./indexing.ts";
 
 /** How an update meets the element that is there; `none` replaces it. */
 const REDUCTIONS: Readonly<Record<string, (old: number, update: number) => number>> = {

@@ -17,10 +17,9 @@ import {
 import { mul, sub } from "./arithmetic.ts";
 import { reduceSum, reducedShape, zerosLike } from "./broadcast.ts";
 import { concat } from "./concat.ts";
-import { array64, zeros64 } from "./reference.ts";
+import { alongAxis, array64, zeros64 } from "./reference.ts";
 import { reshape } from "./reshape.ts";
 import { scatterElements } from "./scatter.ts";
-import { alongAxis } from "./softmax.ts";
 
 const extremeAttributes = { axis: attr.int(0), keepdims: attr.int(1), select_last_index: attr.int(0) };
 type ExtremeAttributes = { readonly [K in keyof typeof extremeAttributes]: number };

@@ -1,21 +1,8 @@
-import { sizeOf } from "../core/index.ts";
-import { type Array64, attr, defineOp, emit, normalizeAxis, type OpType, type Value } from "../graph/index.ts";
+import { attr, defineOp, emit, normalizeAxis, type OpType, type Value } from "../graph/index.ts";
 import { mul, sub } from "./arithmetic.ts";
 import { reduceSum } from "./broadcast.ts";
-import { zeros64 } from "./reference.ts";
+import { alongAxis, zeros64 } from "./reference.ts";
 import { exp } from "./unary.ts";
-
-/** Calls `row(start, length, stride)` for every line of x along an axis. */
-export const alongAxis = (
-  { shape }: Pick<Array64, "shape">,
-  axis: number,
-  row: (start: number, length: number, stride: number) => void,
-): void => {
-  const length = shape[axis]!,
-    stride = sizeOf(shape.slice(axis + 1)),
-    outer = sizeOf(shape.slice(0, axis));
-  for (let o = 0; o < outer; o++) for (let i = 0; i < stride; i++) row(o * length * stride + i, length, stride);
-};
 
 const attributes = { axis: attr.int(-1) };
 type Normalizer = OpType<{ readonly axis: number }> & { readonly attributes: typeof attributes };

@@ -12,9 +12,9 @@ import {
   type Value,
 } from "../graph/index.ts";
 import { reduceSum } from "./broadcast.ts";
-import { pick64 } from "./reference.ts";
+import { pick64, transpose64 } from "./reference.ts";
 import { reshape } from "./reshape.ts";
-import { transpose, transpose64 } from "./transpose.ts";
+import { transpose } from "./transpose.ts";
 
 const repeated = (shape: Shape, repeats: readonly Extent[]): Shape => {
   if (repeats.length !== shape.length)
@@ -36,7 +36,12 @@ export const Tile = defineOp({
     const times = knownExtents(repeats, "repeats").map(dimOf);
     const pairs = x.shape.flatMap((d, i) => (times[i] === 1 ? [d] : [times[i]!, d]));
     const axes = x.shape.flatMap((_, i) => (times[i] === 1 ? [] : [i]));
-    return [reduceSum(reshape(g, pairs), axes.map((axis, k) => axis + k))]; // prettier-ignore
+    return [
+      reduceSum(
+        reshape(g, pairs),
+        axes.map((axis, k) => axis + k),
+      ),
+    ];
   },
   reference: ([x, repeats]) => {
     const shape = repeated(x.shape, Array.from(repeats.data));
@@ -82,8 +87,19 @@ export const DepthToSpace = defineOp({
   vjp: ({ g, inputs: [x], attributes: { blocksize, mode } }) => {
     if (mode === "DCR") return [spaceToDepth(g, blocksize!)];
     const { apart, order } = blocks(x.shape, blocksize!, true, mode);
-    const moved = reshape(g, order.map((axis) => apart[axis]!)); // prettier-ignore
-    return [reshape(transpose(moved, order.map((_, i) => order.indexOf(i))), x.shape)]; // prettier-ignore
+    const moved = reshape(
+      g,
+      order.map((axis) => apart[axis]!),
+    );
+    return [
+      reshape(
+        transpose(
+          moved,
+          order.map((_, i) => order.indexOf(i)),
+        ),
+        x.shape,
+      ),
+    ];
   },
   reference: ([x], { blocksize, mode }) => {
     const { apart, order, joined } = blocks(x.shape, blocksize!, true, mode);

@@ -1,7 +1,6 @@
 import { i64, TemperError } from "../core/index.ts";
 import { type Array64, attr, constant, defineOp, emit, knownInts, normalizeAxis, type Value } from "../graph/index.ts";
-import { zeros64 } from "./reference.ts";
-import { alongAxis } from "./softmax.ts";
+import { alongAxis, zeros64 } from "./reference.ts";
 
 /** Running sums along the axis in input 1 (an integer scalar). Source: ONNX CumSum, opset 14. */
 export const CumSum = defineOp({

@@ -40,8 +40,7 @@ export const step = define({
     milestones: numbers({ default: [0.5, 0.75], min: 0, max: 1, help: "shares of the run at which the rate drops" }),
     gamma: float({ default: 0.1, min: 0, help: "factor at each milestone" }),
   },
-  // A milestone at a share of the run that is a whole number of steps must not move by rounding.
-  factor: (share, { milestones, gamma }) => gamma ** milestones.filter((m) => share >= m - 1e-12).length,
+  factor: (share, { milestones, gamma }) => gamma ** milestones.filter((m) => share >= m).length,
 });
 
 export const cosine = define({

@@ -33,7 +33,7 @@ const attackTable = (caption: Piece, rows: readonly AttackRow[]): Html =>
         duration(row.seconds),
       ];
     }),
-    "attacks",
+    "cards-form",
   );
 
 /** One row an attack: what it was given, what it broke, what that cost. The other epsilons fold. */
@@ -43,7 +43,7 @@ export const attackSection = (result: EvaluationResult): Html => {
     <h2 id="attacks-title">What each attack did</h2>
     <p class="lead">
       The attacks run one after the other; each sees only the examples that all before it left standing. “Correct
-      afterwards” counts this attack and all before it, with its 95 % interval. Costs are averages over the examples
+      afterwards” counts this attack and all before it, with its 95 % interval. Costs are averages over the examples
       tried.
     </p>
     ${result.attacks.length === 0 ? html`<p>No attack was run.</p>` : attackTable(html`At the main epsilon, ${epsilonText(result.threat.epsilon)}`, result.attacks)}

@@ -54,8 +54,8 @@ export const classSection = (result: EvaluationResult): Html => {
     shown = shownClasses(rows);
   const caption =
     shown.length < rows.length
-      ? `The worst ${shown.length} of ${count(rows.length)} classes, lowest accuracy under attack first`
-      : `All ${plural(rows.length, "class", "classes")}`;
+      ? `The worst ${shown.length} of ${count(rows.length)} classes, lowest accuracy under attack first; the interval is that under attack`
+      : `All ${plural(rows.length, "class", "classes")}; the interval is that of the accuracy under attack`;
   return html`<section id="classes" aria-labelledby="classes-title">
     <h2 id="classes-title">Classes</h2>
     <p class="lead">Where the model is weak, at epsilon ${epsilonText(result.threat.epsilon)}.${spread(rows)}</p>
@@ -72,10 +72,10 @@ export const classSection = (result: EvaluationResult): Html => {
         { title: "shares", kind: "wide-bar" },
         { title: "no attack", number: true },
         { title: "under attack", number: true },
-        { title: "95 % interval under attack", number: true },
+        { title: "95\u00a0% interval", number: true },
       ],
       shown.map(classCells),
-      "classes",
+      "compact",
     )}
   </section>`;
 };

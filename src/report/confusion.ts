@@ -1,7 +1,7 @@
 import type { EvaluationResult } from "../evaluate/index.ts";
 import { MOST_CLASSES } from "./classes.ts";
 import { count, epsilonText, percent } from "./format.ts";
-import { html, type Html, type Piece } from "./html.ts";
+import { html, type Html } from "./html.ts";
 import { shareBar } from "./svg.ts";
 import { dataTable } from "./table.ts";
 
@@ -53,35 +53,58 @@ const cell = (n: number, share: number, right: boolean, darkest: number): Html =
   </td>`;
 };
 
-const matrix = (result: EvaluationResult, counts: Counts, caption: Piece): Html => {
+/** Long names are cut by the style sheet; the whole name is the tooltip. */
+const head = (name: string, scope: "row" | "col"): Html =>
+  html`<th scope="${scope}"><span title="${name}">${name}</span></th>`;
+
+const matrix = (result: EvaluationResult, counts: Counts, title: string): Html => {
   const shares = counts.map((row) => row.map((n) => n / (sum(row) || 1)));
   const darkest = Math.max(0, ...shares.flatMap((row, i) => row.filter((_, j) => j !== i)));
   const names = counts.map((_, i) => className(result, i));
   const columns = Math.max(0, ...counts.map((row) => row.length));
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Confusion matrix">
-    <table class="matrix${names.some((name) => name.length > 3) && " long"}">
-      <caption>
-        ${caption} Rows: what it is. Columns: what the model says. Outlined: right. Shade: share of the row, darkest
-        ${percent(darkest)}.
-      </caption>
-      <thead>
-        <tr>
-          <th scope="col" class="corner">is says</th>
-          ${Array.from({ length: columns }, (_, j) => html`<th scope="col"><span>${className(result, j)}</span></th>`)}
-        </tr>
-      </thead>
-      <tbody>
-        ${counts.map(
-          (row, i) =>
-            html`<tr>
-              <th scope="row">${names[i]}</th>
-              ${row.map((n, j) => cell(n, shares[i]![j]!, i === j, darkest))}
-            </tr> `,
-        )}
-      </tbody>
-    </table>
+  return html`<div class="framed">
+    <p class="note">
+      ${title}: rows are what it is, columns what the model says. Outlined: right. Shade: share of the row, darkest
+      ${percent(darkest)}.
+    </p>
+    <div class="scroll" tabindex="0" role="region" aria-label="${title}">
+      <table class="matrix${names.some((name) => name.length > 3) && " long"}">
+        <caption class="unseen">
+          ${title}
+        </caption>
+        <thead>
+          <tr>
+            <th scope="col" class="corner">is ↓<br />says →</th>
+            ${Array.from({ length: columns }, (_, j) => head(className(result, j), "col"))}
+          </tr>
+        </thead>
+        <tbody>
+          ${counts.map(
+            (row, i) =>
+              html`<tr>
+                ${head(names[i]!, "row")} ${row.map((n, j) => cell(n, shares[i]![j]!, i === j, darkest))}
+              </tr> `,
+          )}
+        </tbody>
+      </table>
+    </div>
   </div>`;
 };
+
+/** Most pairs beside a matrix, which shows them all. */
+const FEW_PAIRS = 8;
+
+const fewPairs = (result: EvaluationResult): Html =>
+  dataTable(
+    "The most frequent mistakes under attack; in brackets, how often without",
+    [{ title: "is" }, { title: "taken for" }, { title: "times", number: true }],
+    confusedPairs(result.confusion, FEW_PAIRS).map((pair) => [
+      className(result, pair.label),
+      className(result, pair.prediction),
+      `${count(pair.attacked)} (${count(pair.clean)})`,
+    ]),
+    "plain",
+  );
 
 const pairTable = (result: EvaluationResult): Html => {
   const pairs = confusedPairs(result.confusion, MOST_CLASSES);
@@ -105,7 +128,7 @@ const pairTable = (result: EvaluationResult): Html => {
       percent(pair.share),
       count(pair.clean),
     ]),
-    "pairs",
+    "compact",
   );
 };
 
@@ -119,13 +142,13 @@ export const confusionSection = (result: EvaluationResult): Html => {
       Predictions under attack, at epsilon ${epsilonText(result.threat.epsilon)}: where an attack broke an example, the
       class that the broken example is given.
     </p>
-    ${small ? matrix(result, attacked, "Under attack.") : pairTable(result)}
+    ${small ? html`<div class="flow">${matrix(result, attacked, "Counts under attack")} ${fewPairs(result)}</div>` : pairTable(result)}
     ${
       small &&
       clean.length > 0 &&
       html`<details>
         <summary>The same without attack</summary>
-        ${matrix(result, clean, "Without attack.")}
+        ${matrix(result, clean, "Counts without attack")}
       </details>`
     }
   </section>`;

@@ -19,7 +19,8 @@ export const curvePoints = (result: EvaluationResult): readonly CurvePoint[] => 
 /** Accuracy against epsilon: chart and figures. */
 export const curveSection = (result: EvaluationResult): Html => {
   const points = curvePoints(result);
-  const label = `Accuracy falls from ${percent(points[0]!.accuracy.value)} without attack to ${percent(points.at(-1)!.accuracy.value)} at epsilon ${epsilonText(points.at(-1)!.epsilon)}. All figures stand in the table that follows.`;
+  const last = points.at(-1)!;
+  const label = `Accuracy against epsilon: ${percent(points[0]!.accuracy.value)} without attack, ${percent(last.accuracy.value)} at epsilon ${epsilonText(last.epsilon)}. All figures stand in the table that follows.`;
   const rows = points.map((p) => [
     p.kind === "clean"
       ? "0 (no attack)"
@@ -39,14 +40,14 @@ export const curveSection = (result: EvaluationResult): Html => {
         <div class="narrow">${accuracyCurve(points, { width: 330, height: 300 }, label)}</div>
         <figcaption class="legend">
           <span>${legendMark("clean")} no attack</span><span>${legendMark("main")} main epsilon</span
-          ><span>${legendMark("other")} other epsilons</span><span>${legendMark("band")} 95 % interval</span>
+          ><span>${legendMark("other")} other epsilons</span><span>${legendMark("band")} 95 % interval</span>
         </figcaption>
       </figure>
       ${dataTable(
         `Worst case over all attacks, ${count(result.robustAccuracy.count)} examples`,
-        [{ title: "epsilon" }, { title: "correct", number: true }, { title: "95 % interval", number: true }],
+        [{ title: "epsilon" }, { title: "correct", number: true }, { title: "95\u00a0% interval", number: true }],
         rows,
-        "tight",
+        "plain",
       )}
     </div>
   </section>`;

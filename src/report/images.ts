@@ -1,6 +1,6 @@
 import { encode } from "fast-png";
 import type { EvaluationResult, ExampleRow } from "../evaluate/index.ts";
-import { epsilonText, significant } from "./format.ts";
+import { count, epsilonText, significant } from "./format.ts";
 import { html, type Html } from "./html.ts";
 import { valueBars } from "./svg.ts";
 
@@ -109,40 +109,43 @@ export const examplePictures = (
   };
 };
 
-/** Most values that are drawn as bars; longer vectors become a strip of grey levels. */
-const MOST_BARS = 128;
+/** Most values that are drawn as bars; longer vectors become a strip of grey levels, cut at the second number. */
+const MOST_BARS = 128,
+  MOST_LEVELS = 1024;
+
+/** A vector as bars, or as a strip of grey levels where it is long. */
+const drawVector = (values: readonly number[], from: number, to: number, alt: string): Html => {
+  if (values.length <= MOST_BARS) return valueBars(values.map(finite), [from, to], alt);
+  const width = Math.min(values.length, MOST_LEVELS);
+  const url = pngUrl(pictureBytes(values, { width, height: 1, channels: 1, given: 1 }, from, to), width, 1, 1);
+  return html`<img class="strip" src="${url}" width="${width}" height="1" alt="${alt}" />`;
+};
+
+/** The range that the pictures of both vectors span; bars stand on zero, so that it belongs to their range. */
+const vectorRange = ({ pixels, adversarialPixels }: ExampleRow): readonly [number, number] => {
+  const start = pixels.length <= MOST_BARS ? 0 : finite(pixels[0]!);
+  const values = [...pixels, ...adversarialPixels].map(finite);
+  const low = values.reduce((m, v) => Math.min(m, v), start),
+    high = values.reduce((m, v) => Math.max(m, v), start);
+  return high > low ? [low, high] : [low, low + 1];
+};
 
 const vectorPictures = (
-  { pixels, adversarialPixels }: ExampleRow,
+  row: ExampleRow,
   change: readonly number[],
   bound: number,
   alts: { readonly clean: string; readonly adversarial: string },
 ): ExamplePictures => {
-  const all = [...pixels, ...adversarialPixels].filter(Number.isFinite);
-  const low = all.reduce((m, v) => Math.min(m, v), Infinity),
-    high = all.reduce((m, v) => Math.max(m, v), -Infinity);
-  const span = high > low ? high - low : 1;
-  const draw = (values: readonly number[], from: number, to: number, alt: string): Html => {
-    if (values.length <= MOST_BARS) return valueBars(values.map(finite), [from, to], alt);
-    const form: PictureForm = { width: values.length, height: 1, channels: 1, given: 1 };
-    return html`<img
-      class="strip"
-      src="${pngUrl(pictureBytes(values, form, from, to), values.length, 1, 1)}"
-      width="${values.length}"
-      height="1"
-      alt="${alt}"
-    />`;
-  };
-  const bars = pixels.length <= MOST_BARS,
-    factor = factorText(span / 2 / bound);
-  const scale = bars
-    ? `middle line = no change, edges = ±${epsilonText(bound)}`
-    : `grey = no change, black and white = ±${epsilonText(bound)}`;
-  const [from, to] = high >= low ? [low, low + span] : [0, 1];
+  const [from, to] = vectorRange(row),
+    length = row.pixels.length,
+    factor = factorText((to - from) / 2 / bound);
+  const signs = length <= MOST_BARS ? "middle line = no change, edges" : "grey = no change, black and white",
+    cut = length > MOST_LEVELS ? `; the first ${count(MOST_LEVELS)} of ${count(length)} values` : "";
+  const scale = `${signs} = ±${epsilonText(bound)}${cut}`;
   return {
-    clean: draw(pixels, from, to, `${alts.clean}, values from ${significant(from)} to ${significant(to)}`),
-    change: draw(change, -bound, bound, `The change, ${factor}: ${scale}`),
-    adversarial: draw(adversarialPixels, from, to, alts.adversarial),
+    clean: drawVector(row.pixels, from, to, `${alts.clean}, values from ${significant(from)} to ${significant(to)}`),
+    change: drawVector(change, -bound, bound, `The change, ${factor}: ${scale}`),
+    adversarial: drawVector(row.adversarialPixels, from, to, alts.adversarial),
     factor,
     scale,
   };

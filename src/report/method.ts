@@ -23,6 +23,10 @@ const shapeText = (shape: readonly number[]): string => `[${shape.join(", ")}]`;
 const hash = (text: string): Html => html`<code class="hash">${text}</code>`;
 const notes = (list: readonly string[]): readonly Line[] => list.map((note): Line => ["note", note]);
 
+/** The command, to be broken before its flags and not within them. */
+const commandWords = (command: string): readonly Piece[] =>
+  command.split(/ (?=--)/).map((part, i) => [i > 0 && " ", html`<span class="word">${part}</span>`]);
+
 /** All that is needed to judge the measurement, and to repeat it. */
 export const methodSection = (result: EvaluationResult): Html => {
   const { model, data, threat, machine, seconds } = result;
@@ -31,12 +35,12 @@ export const methodSection = (result: EvaluationResult): Html => {
     <p class="lead">
       An example counts as correct under attack when the model classifies it correctly and no attack found an input in
       the allowed set that it classifies wrongly. Every such input is projected into the set and judged again by the
-      model itself. Intervals are exact (Clopper-Pearson, 95 %): they tell how far the figures may be off because
+      model itself. Intervals are exact (Clopper-Pearson, 95 %): they tell how far the figures may be off because
       ${count(result.cleanAccuracy.count)} ${noun(result)} are a sample.
     </p>
     <figure class="command">
       <figcaption>Command</figcaption>
-      <pre><code>${result.command}</code></pre>
+      <pre><code>${commandWords(result.command)}</code></pre>
     </figure>
     <div class="groups">
       ${group("Model", [

@@ -7,16 +7,16 @@ import { type Html, literal } from "./html.ts";
 export const css: Html = literal`
 :root {
   color-scheme: light dark; --ground: #f6f7f9; --paper: #ffffff; --ink: #1a2027; --soft: #55606c; --line: #dde2e8;
-  --faint: #eef1f4; --keep: #0b67a8; --lost: #c4550a; --lost-ground: #f7dcc6; --band: rgba(11, 103, 168, 0.16);
-  --heat: #d9660f; --heat-ink: #ffffff; --warn: #8a5a00; --warn-ground: #fff7e2; --warn-line: #e3b341; --sans:
-  system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", Arial, sans-serif; --mono:
-  ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace;
+  --faint: #eef1f4; --keep: #0b67a8; --lost: #b84f08; --lost-ground: #f7dcc6; --band: rgba(11, 103, 168, 0.16);
+  --heat: #d9660f; --warn: #8a5a00; --warn-ground: #fff7e2; --warn-line: #e3b341;
+  --sans: system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", Arial, sans-serif;
+  --mono: ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --ground: #0f1317; --paper: #171c22; --ink: #e7ebf0; --soft: #a0abb7; --line: #2c343d; --faint: #1f262d;
-    --keep: #5cb2f2; --lost: #f29a52; --lost-ground: #573517; --band: rgba(92, 178, 242, 0.2); --heat: #f29a52;
-    --heat-ink: #1b1208; --warn: #f0c862; --warn-ground: #272213; --warn-line: #8d6d1c;
+    --keep: #5cb2f2; --lost: #f29a52; --lost-ground: #573517; --band: rgba(92, 178, 242, 0.2); --heat: #a04f0c;
+    --warn: #f0c862; --warn-ground: #272213; --warn-line: #8d6d1c;
   }
 }
 *, *::before, *::after { box-sizing: border-box; }
@@ -41,7 +41,7 @@ code, pre { font-family: var(--mono); font-size: 0.875em; }
 .note { color: var(--soft); font-size: 0.875rem; line-height: 1.45; }
 .strong { font-weight: 600; }
 .eyebrow { color: var(--soft); font-size: 0.875rem; margin-bottom: 0.375rem; }
-.verdict { font-size: 1.375rem; line-height: 1.45; margin-top: 1rem; max-width: 46rem; text-wrap: pretty; }
+.verdict { font-size: 1.375rem; line-height: 1.45; margin-top: 1rem; max-width: 54rem; text-wrap: pretty; }
 .caveat { color: var(--soft); margin-top: 0.5rem; font-size: 0.9375rem; }
 .doubts {
   margin-top: 1.75rem; padding: 1.125rem 1.25rem; background: var(--warn-ground); border: 1px solid var(--warn-line);
@@ -118,24 +118,26 @@ p.legend { margin-bottom: 0.75rem; }
 .swatch.wrong { background: var(--faint); box-shadow: inset 0 0 0 1px var(--line); }
 table { border-collapse: collapse; width: 100%; font-size: 0.9375rem; }
 caption { text-align: left; color: var(--soft); font-size: 0.875rem; padding-bottom: 0.5rem; }
-.stack {
+.data {
   background: var(--paper); border: 1px solid var(--line); border-radius: 10px; border-collapse: separate;
   border-spacing: 0;
 }
-.stack caption { caption-side: top; }
-.stack th, .stack td {
+.data caption { caption-side: top; }
+.data th, .data td {
   padding: 0.5rem 0.875rem; text-align: left; vertical-align: top; border-top: 1px solid var(--line);
   font-weight: 400;
 }
-.stack thead th { border-top: 0; color: var(--soft); font-size: 0.8125rem; line-height: 1.35; vertical-align: bottom; }
-.stack .num { text-align: right; }
-.stack td.num { white-space: nowrap; }
-.stack .meter { min-width: 9rem; }
-.stack .meter .bar { height: 6px; margin-top: 0.25rem; }
-.stack .wide-bar { width: 32%; vertical-align: middle; }
-.attacks .name { width: 30%; }
-.classes tbody th, .classes td, .pairs tbody th, .pairs td { padding-block: 0.3125rem; vertical-align: middle; }
-.tight th, .tight td { padding-inline: 0.75rem; }
+.data thead th { border-top: 0; color: var(--soft); font-size: 0.8125rem; line-height: 1.35; vertical-align: bottom; }
+.data .num { text-align: right; }
+.data thead th, .data .num { overflow-wrap: break-word; }
+.plain :is(th, td):not(.num) { min-width: 4.5rem; }
+.data td.num { white-space: nowrap; }
+.data .meter { min-width: 9rem; }
+.data .meter .bar { height: 6px; margin-top: 0.25rem; }
+.data .wide-bar { width: 32%; vertical-align: middle; }
+.cards-form .name { width: 30%; }
+.compact tbody th, .compact td { padding-block: 0.3125rem; vertical-align: middle; }
+.plain th, .plain td { padding-inline: 0.75rem; }
 .tag {
   border: 1px solid var(--keep); color: var(--keep); border-radius: 4px; padding: 0 0.3125rem; font-size: 0.75rem;
   white-space: nowrap;
@@ -145,14 +147,13 @@ summary { cursor: pointer; color: var(--keep); width: fit-content; padding: 0.25
 details table { margin-top: 1rem; }
 .scroll { overflow-x: auto; }
 .matrix { width: auto; border-collapse: separate; border-spacing: 2px; font-size: 0.875rem; }
-.matrix caption { max-width: 42rem; }
 .matrix th { font-weight: 400; color: var(--soft); padding: 0.125rem 0.375rem; }
-.matrix tbody th { text-align: right; max-width: 9rem; }
+.matrix tbody th { text-align: right; white-space: nowrap; }
+.matrix th span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.matrix tbody th span { display: block; max-width: 9rem; }
 .matrix .corner { text-align: right; font-size: 0.75rem; vertical-align: bottom; white-space: nowrap; }
 .matrix.long thead th:not(.corner) { vertical-align: bottom; padding: 0.25rem 0; }
-.matrix.long thead th:not(.corner) span {
-  writing-mode: vertical-rl; transform: rotate(180deg); max-height: 8rem; overflow: hidden; line-height: 1.1;
-}
+.matrix.long thead th:not(.corner) span { writing-mode: vertical-rl; transform: rotate(180deg); max-height: 8rem; line-height: 1.2; }
 .matrix td {
   min-width: 2.75rem; height: 2.125rem; text-align: center; border-radius: 3px; print-color-adjust: exact;
   -webkit-print-color-adjust: exact;
@@ -160,7 +161,12 @@ details table { margin-top: 1rem; }
 .matrix .right { box-shadow: inset 0 0 0 1.5px var(--keep); font-weight: 600; }
 .matrix .zero { color: var(--soft); background: var(--faint); font-size: 0.8125em; }
 .matrix .wrong { background: color-mix(in srgb, var(--heat) var(--depth), var(--paper)); }
-.matrix .deep { color: var(--heat-ink); font-weight: 600; }
+.matrix .deep { font-weight: 600; }
+.flow { display: flex; flex-wrap: wrap; gap: 2rem; align-items: flex-start; }
+.framed { width: min-content; min-width: min(100%, 22rem); max-width: 100%; }
+.framed .note { margin-bottom: 0.5rem; }
+details .framed { margin-top: 1rem; }
+.flow > .data { flex: 1 1 20rem; width: auto; }
 .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 27rem), 1fr)); gap: 1rem; }
 .example {
   background: var(--paper); border: 1px solid var(--line); border-radius: 10px; padding: 1rem 1.125rem;
@@ -196,50 +202,60 @@ pre {
 dt { color: var(--soft); }
 .hash { word-break: break-all; }
 footer { max-width: 70rem; margin: 2.5rem auto 0; padding: 1rem 1.5rem 2rem; color: var(--soft); font-size: 0.875rem; }
-@media (max-width: 60rem) {
+@media screen and (max-width: 60rem) {
   .beside { grid-template-columns: minmax(0, 1fr); gap: 1.5rem; }
   .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); }
 }
-@media (max-width: 44rem) {
+@media screen and (max-width: 44rem) {
   main { padding: 1.5rem 1rem 0.5rem; }
   footer { padding-inline: 1rem; }
   .verdict { font-size: 1.1875rem; }
   .doubts { padding: 1rem; }
   .doubts li { grid-template-columns: minmax(0, 1fr); }
   .groups { grid-template-columns: minmax(0, 1fr); }
-  .stack, .stack caption, .stack tbody, .stack tr, .stack th, .stack td { display: block; width: auto; }
-  .stack { border: 0; background: none; }
-  .stack thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-  .stack tr {
-    background: var(--paper); border: 1px solid var(--line); border-radius: 10px; padding: 0.5rem 0.875rem;
-    margin-bottom: 0.625rem;
+  .plain th, .plain td { padding-inline: 0.5rem; }
+  .data:is(.cards-form, .compact) { display: block; border: 0; background: none; }
+  .data:is(.cards-form, .compact) :is(caption, tbody) { display: block; }
+  .data:is(.cards-form, .compact) thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  .data:is(.cards-form, .compact) tr {
+    display: grid; gap: 0.25rem 0.75rem; background: var(--paper); border: 1px solid var(--line); border-radius: 10px;
+    padding: 0.625rem 0.875rem; margin-bottom: 0.625rem;
   }
-  .stack tbody th, .stack td { border: 0; padding: 0.1875rem 0; }
-  .stack tbody th { font-weight: 600; }
-  .stack td { display: grid; grid-template-columns: 9rem minmax(0, 1fr); gap: 0.75rem; text-align: left; }
-  .stack td > * { grid-column: 2; }
-  .stack td::before { content: attr(data-label); color: var(--soft); font-size: 0.875rem; }
-  .stack td.num { text-align: left; white-space: normal; }
-  .stack .wide-bar { width: auto; align-items: center; }
+  .data:is(.cards-form, .compact) :is(th, td) { display: block; border: 0; padding: 0; width: auto; text-align: left; white-space: normal; }
+  .data:is(.cards-form, .compact) tbody th { font-weight: 600; }
+  .data:is(.cards-form, .compact) td::before { content: attr(data-label); color: var(--soft); font-size: 0.8125rem; }
+  .data.cards-form td { display: grid; grid-template-columns: 9rem minmax(0, 1fr); column-gap: 0.75rem; align-items: baseline; }
+  .cards-form td > * { grid-column: 2; }
+  .data.compact tr { grid-template-columns: repeat(10, minmax(0, 1fr)); column-gap: 0.25rem; }
+  .data.compact :is(th, td) { grid-column: span 3; }
+  .data.compact :is(th, th + td) { grid-column: span 5; }
+  .data.compact th + td { text-align: right; }
+  .data.compact td:last-child { grid-column: span 4; }
+  .compact th + td::before { margin-right: 0.375rem; }
+  .data.compact td:not(th + td)::before { display: block; }
+  .data.compact td.wide-bar { grid-column: 1 / -1; }
+  .data.compact td.wide-bar::before { display: none; }
   .matrix { font-size: 0.75rem; border-spacing: 1px; }
-  .matrix td { min-width: 1.625rem; height: 1.625rem; }
+  .matrix td { min-width: 1.5rem; height: 1.625rem; }
+  .matrix .corner { font-size: 0.6875rem; }
+  .matrix tbody th span { max-width: 5rem; }
   .matrix th { padding: 0 0.1875rem; }
 }
-@media (max-width: 34rem) {
+@media screen and (max-width: 34rem) {
   .wide { display: none; }
   .narrow { display: block; }
   .group dl > div { grid-template-columns: 6.5rem minmax(0, 1fr); }
   .tiles { gap: 0.625rem; }
   .tile { padding: 0.75rem 0.875rem; }
-  .tile .figure { font-size: 1.5rem; }
+  .tile .figure { font-size: 1.25rem; }
   .triple { gap: 0.5rem; }
   .triple figcaption { font-size: 0.875rem; }
 }
 @media print {
   :root {
     --ground: #ffffff; --paper: #ffffff; --ink: #000000; --soft: #444c55; --line: #c8ced5; --faint: #eef1f4;
-    --keep: #0b67a8; --lost: #c4550a; --lost-ground: #f7dcc6; --band: rgba(11, 103, 168, 0.16); --heat: #d9660f;
-    --heat-ink: #ffffff; --warn: #6f4800; --warn-ground: #ffffff; --warn-line: #9a7412;
+    --keep: #0b67a8; --lost: #b84f08; --lost-ground: #f7dcc6; --band: rgba(11, 103, 168, 0.16); --heat: #d9660f;
+    --warn: #6f4800; --warn-ground: #ffffff; --warn-line: #9a7412;
   }
   body { font-size: 11pt; }
   main { max-width: none; padding: 0; }

@@ -36,7 +36,7 @@ const tile = (title: string, value: Fraction, kind: string): Html =>
     <h2>${title}</h2>
     <p class="figure">${percent(value.value)}</p>
     ${shareBar([{ share: value.value, kind: "keep" }])}
-    <p class="note">${count(successes(value))} of ${count(value.count)}<br />95 % interval ${interval(value)}</p>
+    <p class="note">${count(successes(value))} of ${count(value.count)}<br />95 % interval ${interval(value)}</p>
   </div>`;
 
 const tiles = (result: EvaluationResult): Html => {
@@ -55,8 +55,8 @@ const tiles = (result: EvaluationResult): Html => {
       <h2>Effort of the attacks</h2>
       <p class="figure">${duration(seconds.attack)}</p>
       <p class="note effort">
-        ${plural(cost.gradientEvaluations, "gradient evaluation")}<br />${plural(cost.forwardEvaluations, "forward evaluation")}<br />over
-        all attacks and epsilons
+        ${plural(cost.gradientEvaluations, "gradient")},
+        ${plural(cost.forwardEvaluations, "forward pass", "forward passes")}<br />all attacks and epsilons
       </p>
     </div>
   </section>`;

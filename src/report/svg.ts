@@ -10,27 +10,20 @@ export interface CurvePoint {
   readonly kind: "clean" | "main" | "other";
 }
 
-interface Tick {
-  readonly at: number;
-  readonly text: string;
-}
-
-/** Round numbers from 0 to at most `max`: steps of 1, 2 or 5 times a power of ten, about `wanted` of them. */
-export const niceTicks = (max: number, wanted: number): readonly number[] => {
-  if (!(max > 0) || !Number.isFinite(max)) return [0];
-  const rough = max / wanted,
-    power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * ([1, 2, 5].find((m) => m * power >= rough * (1 - 1e-9)) ?? 10);
-  return Array.from({ length: Math.floor(max / step + 1e-9) + 1 }, (_, i) => Number((i * step).toPrecision(12)));
-};
-
-/** Ticks of the epsilon axis; as k/255 where all epsilons are such fractions. */
-const epsilonTicks = (epsilons: readonly number[], max: number, wanted: number): readonly Tick[] => {
-  const in255 = epsilons.every((e) => e === 0 || steps255(e) !== undefined);
-  if (!in255) return niceTicks(max, wanted).map((at) => ({ at, text: significant(at) }));
-  return niceTicks(max * 255, Math.min(wanted, max * 255))
-    .filter(Number.isInteger)
-    .map((k) => ({ at: k / 255, text: k === 0 ? "0" : `${k}/255` }));
+/** Ticks at the measured epsilons, the main one first, as far as they find room; k/255 where all are such fractions. */
+const epsilonTicks = (
+  points: readonly CurvePoint[],
+  X: (epsilon: number) => number,
+  room: number,
+): readonly { readonly x: number; readonly text: string }[] => {
+  const in255 = points.every((p) => p.epsilon === 0 || steps255(p.epsilon) !== undefined);
+  const taken: number[] = [];
+  return [...points.filter((p) => p.kind !== "other"), ...points.filter((p) => p.kind === "other")].flatMap((p) => {
+    const x = X(p.epsilon);
+    if (taken.some((other) => Math.abs(other - x) < room)) return [];
+    taken.push(x);
+    return [{ x, text: p.epsilon > 0 && in255 ? `${steps255(p.epsilon)}/255` : significant(p.epsilon) }];
+  });
 };
 
 interface Box {
@@ -45,43 +38,48 @@ interface Placed {
   readonly x: number;
   readonly y: number;
   readonly text: string;
-  readonly anchor: "start" | "end";
 }
 
+interface Mark {
+  readonly x: number;
+  readonly y: number;
+  readonly text: string;
+  readonly first: boolean;
+}
+
+/** Whether the line from a to b runs through the box, by walking along it. */
+const runsThrough = (a: Mark, b: Mark, box: Box): boolean =>
+  Array.from({ length: 33 }, (_, i) => i / 32).some((t) => {
+    const x = a.x + t * (b.x - a.x),
+      y = a.y + t * (b.y - a.y);
+    return x > box.left && x < box.right && y > box.top && y < box.bottom;
+  });
+
 /**
- * Puts a label to the upper right of each point, else to the lower left, else leaves it out (the table beside the
- * chart has every figure). The clean and the main point choose first.
+ * Puts a label to the upper right of each point, else below it, else to its lower left, where it meets neither point,
+ * line nor other label; else leaves it out (the table beside the chart has every figure). The clean and the main point
+ * choose first.
  */
-const placeLabels = (
-  points: readonly { readonly x: number; readonly y: number; readonly text: string; readonly first: boolean }[],
-  frame: Box,
-  charWidth: number,
-): readonly Placed[] => {
-  const taken: Box[] = points.map(({ x, y }) => ({ left: x - 4, right: x + 4, top: y - 4, bottom: y + 4 }));
-  const placed: Placed[] = [];
-  for (const { x, y, text } of [...points.filter((p) => p.first), ...points.filter((p) => !p.first)]) {
-    const width = text.length * charWidth;
-    const tries = [
-      { box: { left: x + 5, right: x + 5 + width, top: y - 20, bottom: y - 5 }, anchor: "start" as const },
-      { box: { left: x - 5 - width, right: x - 5, top: y + 5, bottom: y + 20 }, anchor: "end" as const },
-    ];
-    const free = tries.find(
-      ({ box }) =>
-        box.left >= frame.left &&
-        box.right <= frame.right &&
-        box.bottom <= frame.bottom &&
-        !taken.some((t) => meets(t, box)),
-    );
-    if (!free) continue;
-    taken.push(free.box);
-    placed.push({
-      x: free.anchor === "start" ? free.box.left : free.box.right,
-      y: free.box.bottom - 3,
-      text,
-      anchor: free.anchor,
-    });
-  }
-  return placed;
+const placeLabels = (points: readonly Mark[], frame: Box, charWidth: number): readonly Placed[] => {
+  const taken: Box[] = points.map(({ x, y, first }) => {
+    const r = first ? 8 : 4;
+    return { left: x - r, right: x + r, top: y - r, bottom: y + r };
+  });
+  const free = (box: Box): boolean =>
+    box.left >= frame.left &&
+    box.right <= frame.right &&
+    box.bottom <= frame.bottom &&
+    !taken.some((t) => meets(t, box)) &&
+    !points.slice(1).some((b, i) => runsThrough(points[i]!, b, box));
+  return [...points.filter((p) => p.first), ...points.filter((p) => !p.first)].flatMap(({ x, y, text, first }) => {
+    const width = text.length * charWidth,
+      gap = first ? 8 : 5;
+    const at = (left: number, top: number): Box => ({ left, right: left + width, top, bottom: top + 14 });
+    const box = [at(x + gap, y - 19), at(x - width / 2, y + 10), at(x - gap - width, y + 5)].find(free);
+    if (!box) return [];
+    taken.push(box);
+    return [{ x: (box.left + box.right) / 2, y: box.bottom - 2, text }];
+  });
 };
 
 const n = (x: number): string => String(Math.round(x * 100) / 100);
@@ -131,11 +129,7 @@ export const accuracyCurve = (
     { ...frame, right: size.width },
     7.2,
   );
-  const ticks = epsilonTicks(
-    points.map((p) => p.epsilon),
-    max,
-    Math.max(2, Math.floor(size.width / 90)),
-  );
+  const ticks = epsilonTicks(points, X, 44);
   const middle = (frame.left + plotRight) / 2;
   return html`<svg class="chart" viewBox="0 0 ${size.width} ${size.height}" role="img" aria-label="${label}">
     ${[0, 0.25, 0.5, 0.75, 1].map(
@@ -143,9 +137,9 @@ export const accuracyCurve = (
         html`<line class="grid" x1="${frame.left}" x2="${frame.right}" y1="${n(Y(share))}" y2="${n(Y(share))}" />
           <text class="tick" x="${frame.left - 8}" y="${n(Y(share) + 4)}" text-anchor="end">${100 * share} %</text> `,
     )}${ticks.map(
-      ({ at, text }) =>
-        html`<line class="axis" x1="${n(X(at))}" x2="${n(X(at))}" y1="${frame.bottom}" y2="${frame.bottom + 5}" />
-          <text class="tick" x="${n(X(at))}" y="${frame.bottom + 19}" text-anchor="middle">${text}</text> `,
+      ({ x, text }) =>
+        html`<line class="axis" x1="${n(x)}" x2="${n(x)}" y1="${frame.bottom}" y2="${frame.bottom + 5}" />
+          <text class="tick" x="${n(x)}" y="${frame.bottom + 19}" text-anchor="middle">${text}</text> `,
     )}
     <line class="axis" x1="${frame.left}" x2="${frame.right}" y1="${frame.bottom}" y2="${frame.bottom}" />
     <text class="title" x="${n(middle)}" y="${size.height - 6}" text-anchor="middle">
@@ -170,11 +164,9 @@ export const accuracyCurve = (
         X(p.epsilon),
         Y(p.accuracy.value),
         p.kind,
-        `epsilon ${significant(p.epsilon)}: ${percent(p.accuracy.value)}, 95 % interval ${interval(p.accuracy)}`,
+        `epsilon ${significant(p.epsilon)}: ${percent(p.accuracy.value)}, 95\u00a0% interval ${interval(p.accuracy)}`,
       ),
-    )}${labels.map(
-      (l) => html`<text class="value" x="${n(l.x)}" y="${n(l.y)}" text-anchor="${l.anchor}">${l.text}</text> `,
-    )}
+    )}${labels.map((l) => html`<text class="value" x="${n(l.x)}" y="${n(l.y)}" text-anchor="middle">${l.text}</text> `)}
   </svg>`;
 };
 

@@ -10,14 +10,20 @@ export interface Column {
 }
 
 /**
- * A table that turns into a list of cards on narrow screens. The roles are spelled out because some browsers drop a
- * table's meaning once CSS changes its display. The first cell of a row is its header.
+ * What becomes of a table on narrow screens: `plain` stays, `cards-form` is a list of names and values, `compact` puts
+ * the first two cells in one line, a bar below and the other cells side by side.
+ */
+export type TableForm = "plain" | "cards-form" | "compact";
+
+/**
+ * A table whose first cell of a row is its header. The roles are spelled out because some browsers drop a table's
+ * meaning once CSS changes its display.
  */
 export const dataTable = (
   caption: Piece,
   columns: readonly Column[],
   rows: readonly (readonly Piece[])[],
-  kind = "",
+  form: TableForm,
 ): Html => {
   const classOf = (column: Column): string => `${column.number ? "num" : ""} ${column.kind ?? ""}`.trim();
   const head = columns.map((c) => html`<th scope="col" role="columnheader" class="${classOf(c)}">${c.title}</th>`);
@@ -32,7 +38,7 @@ export const dataTable = (
         })}
       </tr> `,
   );
-  return html`<table role="table" class="stack ${kind}">
+  return html`<table role="table" class="data ${form}">
     <caption>
       ${caption}
     </caption>

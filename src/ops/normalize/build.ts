@@ -1,10 +1,11 @@
-import { isTemperError, TemperError } from "../../core/index.ts";
+import { fromFloat64, isTemperError, TemperError } from "../../core/index.ts";
 import {
   type AnyOp,
   type Attributes,
   type AttributeSpec,
   constant,
   emitAll,
+  extentsOf,
   type Value,
   type ValueType,
 } from "../../graph/index.ts";
@@ -154,13 +155,20 @@ const emitNode = (build: Build, node: FileNode): readonly (Value | undefined)[] 
   const op = node.domain === "" && Object.hasOwn(registry, node.opType) ? registry[node.opType] : undefined;
   if (!op) return opaqueNode(build, node);
   try {
-    return emitAll(op, trimmed(node.inputs), checkedAttributes(node, op.attributes), node.name);
+    return emitAll(op, trimmed(node.inputs), checkedAttributes(node, op.attributes), node.name).map(resolved);
   } catch (error) {
     // A shape that depends on data: the file may still say what comes out.
     if (isTemperError(error) && error.code === "unsupported" && outputTypes(build, node))
       return opaqueNode(build, node);
     throw error;
   }
+};
+
+/** Small results that are known now become constants at once: the next operator may want a constant there. */
+const resolved = (value: Value): Value => {
+  const extents = value.dtype.endsWith("float16") ? undefined : extentsOf(value);
+  if (!extents?.every((e) => typeof e === "number")) return value;
+  return constant(fromFloat64(Float64Array.from(extents), value.dtype, value.shape), value.node.name);
 };
 const trimmed = (inputs: FileNode["inputs"]): FileNode["inputs"] =>
   inputs.slice(0, inputs.findLastIndex((v) => v !== undefined) + 1);

@@ -22,7 +22,11 @@ const symbolOf = (
   return family ? { name: "N", times: Number(family[1]) } : { name: dimParam || `${input}[${axis}]`, times: 1 };
 };
 
-const dimsOf = (info: ValueInfoProto): readonly DimensionProto[] | undefined => info.type?.tensorType?.shape?.dim;
+/** Dimensions of an input; none for a scalar, whose shape is present but empty. Undefined where the file has no shape. */
+const dimsOf = (info: ValueInfoProto): readonly DimensionProto[] | undefined => {
+  const shape = info.type?.tensorType?.shape;
+  return shape && (shape.dim ?? []);
+};
 
 /**
  * Which symbolic axes of the inputs are the batch: those in front, and others of the same name; if none is in front,

@@ -1,0 +1,21 @@
+import { attackCommand } from "./attack.ts";
+import type { AnyCommand } from "./command.ts";
+import { dataCommand } from "./data.ts";
+import { demoCommand } from "./demo.ts";
+import { doctorCommand } from "./doctor.ts";
+import { evaluateCommand } from "./evaluate.ts";
+import { exportCommand } from "./export.ts";
+import { listCommand } from "./list.ts";
+import { trainCommand } from "./train.ts";
+
+/** Every command by name, in the order of the overview. */
+export const commands = {
+  demo: demoCommand,
+  evaluate: evaluateCommand,
+  attack: attackCommand,
+  train: trainCommand,
+  export: exportCommand,
+  data: dataCommand,
+  list: listCommand,
+  doctor: doctorCommand,
+} as const satisfies Record<string, AnyCommand>;

@@ -1,0 +1,131 @@
+import { createTarget } from "../attack/index.ts";
+import { batchBetween, countOf, type Dataset } from "../data/index.ts";
+import type { Classifier } from "../models/index.ts";
+import { concatChunks, decodeModel, encodeModel } from "../onnx/index.ts";
+import { bindParameters, importModel, toOnnx } from "../ops/index.ts";
+import { defaultEngine, type JobContext, physicalCores } from "../runtime/index.ts";
+import { type NormName, threat as createThreat } from "../threat/index.ts";
+import { logitsOf, predictionsOf, runCascade, type Standing } from "./cascade.ts";
+import { fraction } from "./interval.ts";
+import { checkAttack, checkLabels, defaultBatch } from "./check.ts";
+import type { AttackSpec } from "./protocol.ts";
+import type { AttackRow, Fraction } from "./result.ts";
+
+export interface AttackDatasetOptions {
+  readonly attack: AttackSpec;
+  readonly norm?: NormName;
+  readonly epsilon: number;
+  readonly seed?: number;
+  readonly batch?: number;
+  readonly threads?: number;
+  /** Examples done and to do, and the share that still stands. */
+  readonly onProgress?: (done: number, total: number, accuracy: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** Row i of every array belongs to example i of the data. */
+export interface AttackedDataset {
+  readonly cleanAccuracy: Fraction;
+  readonly robustAccuracy: Fraction;
+  readonly row: AttackRow;
+  /** Strongest points found; the clean example where it is wrong without attack. */
+  readonly adv: Float32Array;
+  /** Examples that were right and that the attack made wrong. */
+  readonly broken: Uint8Array;
+  /** Predictions on `adv`. */
+  readonly predictions: Int32Array;
+}
+
+interface AttackJob {
+  readonly model: Uint8Array;
+  readonly x: Float32Array;
+  readonly labels: Int32Array;
+  readonly box: readonly [number, number];
+  readonly attack: AttackSpec;
+  readonly norm: NormName;
+  readonly epsilon: number;
+  readonly seed: number;
+  readonly batch: number;
+  readonly threads: number;
+}
+type Progress = readonly [done: number, total: number, accuracy: number];
+
+/** Runs one attack on the correctly classified examples of a data set. */
+export const attackDataset = async (
+  model: Classifier,
+  dataset: Dataset,
+  {
+    attack,
+    norm = "linf",
+    epsilon,
+    seed = 0,
+    batch = defaultBatch(dataset.shape),
+    threads = physicalCores(),
+    onProgress,
+    signal,
+  }: AttackDatasetOptions,
+): Promise<AttackedDataset> => {
+  const resolved = checkAttack(attack, norm);
+  checkLabels(model, dataset);
+  const { x, labels } = batchBetween(dataset, 0, countOf(dataset));
+  return defaultEngine().job<AttackJob, AttackedDataset, Progress>(
+    new URL("./attack-dataset.js", import.meta.url),
+    "attackJob",
+    {
+      model: concatChunks(encodeModel(toOnnx(model.graph))),
+      x,
+      labels,
+      box: dataset.range,
+      attack: resolved,
+      norm,
+      epsilon,
+      seed,
+      batch,
+      threads,
+    },
+    { signal, onProgress: onProgress && ((progress) => onProgress(...progress)) },
+  );
+};
+
+/** Runs in the engine's thread. */
+export const attackJob = async (
+  { runtime, report, cancelled }: JobContext<Progress>,
+  job: AttackJob,
+): Promise<AttackedDataset> => {
+  const { x, labels, batch, epsilon, threads } = job,
+    n = labels.length;
+  using target = await createTarget(runtime, bindParameters(importModel(decodeModel(job.model))), { threads });
+  const { classes } = target;
+  const predictions = predictionsOf(await logitsOf(target, x, batch), classes);
+  const right = predictions.reduce((sum, p, i) => sum + (p === labels[i] ? 1 : 0), 0);
+  const standing: Standing = {
+    x,
+    labels,
+    predictions,
+    brokenAt: Float64Array.from(predictions, (p, i) => (p === labels[i] ? Infinity : 0)),
+    adv: x.slice(),
+    attack: Array.from({ length: n }, () => ""),
+    largestGradient: new Float32Array(n),
+  };
+  const { attacks, robustAccuracy } = await runCascade(
+    target,
+    standing,
+    createThreat({ norm: job.norm, epsilon, box: [...job.box] }),
+    {
+      specs: [job.attack],
+      seed: job.seed,
+      batch,
+      count: n,
+      cancelled,
+      onProgress: (_, done, total, accuracy) => report([done, total, accuracy]),
+    },
+  );
+  return {
+    cleanAccuracy: fraction(right, n),
+    robustAccuracy,
+    row: attacks[0]!,
+    adv: standing.adv,
+    broken: Uint8Array.from(standing.brokenAt, (at) => (at > 0 && at <= epsilon ? 1 : 0)),
+    predictions: predictionsOf(await logitsOf(target, standing.adv, batch), classes),
+  };
+};

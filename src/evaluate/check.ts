@@ -1,0 +1,30 @@
+import { attacks, classifierOf } from "../attack/index.ts";
+import { lookup, resolveOptions, sizeOf, TemperError } from "../core/index.ts";
+import type { Dataset } from "../data/index.ts";
+import type { Classifier } from "../models/index.ts";
+import type { NormName } from "../threat/index.ts";
+import type { AttackSpec } from "./protocol.ts";
+
+/** Examples a batch: about a quarter million input elements, the measured sweet spot of small and of larger networks. */
+export const defaultBatch = (shape: readonly number[]): number =>
+  Math.min(256, Math.max(16, 2 ** Math.floor(Math.log2(262144 / sizeOf(shape)))));
+
+/** The attack with its options filled in. @throws TemperError `not-found`, `bad-option` */
+export const checkAttack = ({ name, options }: AttackSpec, norm: NormName): Required<AttackSpec> => {
+  const attack = lookup(attacks, name, "attack");
+  if (!attack.norms.includes(norm))
+    throw new TemperError("bad-option", `${name} attacks in ${attack.norms.join(", ")}, not in ${norm}.`);
+  return { name, options: resolveOptions(name, attack.options, options) };
+};
+
+/** @returns the number of classes. @throws TemperError `bad-data` where a label is none of the model's classes */
+export const checkLabels = (model: Classifier, dataset: Dataset): number => {
+  const { classes } = classifierOf(model.graph);
+  const beyond = dataset.labels.findIndex((label) => label >= classes);
+  if (beyond >= 0)
+    throw new TemperError(
+      "bad-data",
+      `${dataset.name}: example ${beyond} has label ${dataset.labels[beyond]}, but ${model.path} knows ${classes} classes.`,
+    );
+  return classes;
+};
