@@ -134,7 +134,8 @@ export const runSession = async (
   feeds: Readonly<Record<string, Tensor>>,
 ): Promise<Record<string, Result>> => {
   const given = Object.entries(feeds).map(
-    ([name, { dtype, data, shape }]) => [name, new ort.Tensor(dtype as "float32", data as Float32Array, shape)] as const,
+    ([name, { dtype, data, shape }]) =>
+      [name, new ort.Tensor(dtype as "float32", data as Float32Array, shape)] as const,
   );
   const results = await session.run(Object.fromEntries(given));
   return Object.fromEntries(
