@@ -76,6 +76,33 @@ describe("layers are as deep as the names say", () => {
   });
 });
 
+describe("blocks are wired as published", () => {
+  const addsOf = (name: string) => {
+    const nodes = graphNodes(toGraph(model(name, cifar)));
+    const producers = nodes
+      .filter(({ op }) => op.name === "Add")
+      .map(({ inputs }) => inputs.map((v) => v!.node.op.name).sort());
+    const shortcuts = nodes
+      .filter(({ op, attributes }) => op.name === "Conv" && String(attributes["kernel_shape"]) === "1,1")
+      .map(({ inputs }) => inputs[0]!.node.op.name);
+    return { producers: producers.map((p) => p.join("+")), shortcuts };
+  };
+  it("resnet-18 adds normalized branches to rectified inputs", () => {
+    const { producers, shortcuts } = addsOf("resnet-18");
+    const [same, other] = ["BatchNormalization+Relu", "BatchNormalization+BatchNormalization"];
+    expect(producers).toEqual([same, same, other, same, other, same, other, same]);
+    expect(shortcuts).toEqual(["Relu", "Relu", "Relu"]);
+  });
+  it("pre-activation networks add convolutions to sums, and shortcuts start at the first activation", () => {
+    const preact = addsOf("preact-resnet-18");
+    expect(preact.producers).toEqual(["Conv+Conv", "Add+Conv", ...[1, 2, 3].flatMap(() => ["Conv+Conv", "Add+Conv"])]);
+    expect(preact.shortcuts).toEqual(["Relu", "Relu", "Relu"]);
+    const wide = addsOf("wide-resnet-16-4");
+    expect(wide.producers).toEqual([1, 2, 3].flatMap(() => ["Conv+Conv", "Add+Conv"]));
+    expect(wide.shortcuts).toEqual(["Relu", "Relu", "Relu"]);
+  });
+});
+
 describe.each(Object.keys(models))("%s", (name) => {
   const task = { inputShape: [3, 16, 16] as const, classes: 7 };
   const small = name === "wide-resnet" ? { depths: [1, 1, 1], widths: [4, 8, 8], stem: 4 } : {};

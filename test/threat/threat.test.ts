@@ -33,7 +33,7 @@ describe("threat", () => {
     ).toContain("l2 ball of radius 0.502 (128/255)");
     expect(formatEpsilon(12)).toBe("12");
     expect(formatEpsilon(0)).toBe("0");
-    expect(formatEpsilon(1.5 / 255)).toBe("0.005882 (1.5/255)");
+    expect(formatEpsilon(0.3)).toBe("0.3"); // not 76.5/255
   });
 
   it("measures in float64", () => {
