@@ -58,7 +58,7 @@ const resizedAxis = (
   size: number | undefined,
   common: number | undefined,
 ): Omit<AxisMap, "roi"> => {
-  const to = common === undefined ? (size ?? Math.floor(from * scale!)) : Math.round(common * from);
+  const to = common === undefined ? (size ?? Math.floor(Math.fround(from * scale!))) : Math.round(common * from);
   if (scale === 1 || size === from) return { from, to: from, scale: 1 };
   if (from < 0) throw new TemperError("unsupported", "the batch axis cannot be resized.");
   if (!(to >= 1) || from < 1) throw new TemperError("bad-shape", `an axis of ${from} cannot become ${to}.`);

@@ -139,6 +139,7 @@ export const samplesB = {
     {
       label: "output padding of a whole stride",
       inputs: [offZero(1, 2, 4, 4), offZero(2, 2, 2, 2)],
+      noRuntime: "ONNX Runtime wants output_padding below the stride",
       attributes: { dilations: [3, 3], output_padding: [2, 1] },
     },
     {
@@ -452,6 +453,7 @@ export const samplesB = {
     {
       label: "even size",
       inputs: [offZero(2, 5, 3)],
+      noRuntime: "ONNX Runtime wants an odd size",
       attributes: { size: 4, alpha: 0.3, beta: 0.5, bias: 2 },
       symbolic: true,
     },
@@ -501,6 +503,11 @@ export const samplesB = {
       label: "linear, antialias",
       inputs: [offZero(1, 2, 6, 7), null, null, ints(1, 2, 3, 4)],
       attributes: { mode: "linear", antialias: 1 },
+    },
+    {
+      label: "linear, antialias, outside left out",
+      inputs: [offZero(1, 2, 6, 7), null, null, ints(1, 2, 3, 4)],
+      attributes: { mode: "linear", antialias: 1, exclude_outside: 1 },
     },
     {
       label: "cubic, antialias",
@@ -578,8 +585,15 @@ export const samplesB = {
       symbolic: true,
     },
     {
-      label: "ellipsis broadcasts",
+      label: "ellipsis",
+      inputs: [offZero(2, 1, 3, 4), offZero(2, 5, 4, 2)],
+      attributes: { equation: "...ij,...jk->...ik" },
+      symbolic: true,
+    },
+    {
+      label: "ellipsis of another rank",
       inputs: [offZero(2, 1, 3, 4), offZero(5, 4, 2)],
+      noRuntime: "ONNX Runtime wants ellipses of one rank",
       attributes: { equation: "...ij,...jk->...ik" },
       symbolic: [0, null],
     },
