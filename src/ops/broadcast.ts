@@ -15,7 +15,7 @@ import {
   type Value,
 } from "../graph/index.ts";
 import { scalarLike } from "./arithmetic.ts";
-import { broadcastStrides, walk, zeros64 } from "./reference.ts";
+import { expand64, fold64 } from "./reference.ts";
 import { reshape } from "./reshape.ts";
 
 /** The shape after a reduction. */
@@ -47,11 +47,7 @@ export const ReduceSum = defineOp({
     const none = a.noop_with_empty_axes === 1;
     const list = axes && axes.data.length > 0 ? Array.from(axes.data) : none ? [] : x.shape.map((_, i) => i);
     const over = normalizeAxes(list, x.shape.length);
-    const kept = reducedShape(x.shape, over, true),
-      out = zeros64(kept, x.dtype);
-    walk(x.shape, [broadcastStrides(kept, x.shape)], (i, [at]) => {
-      out.data[at!]! += x.data[i]!;
-    });
+    const out = fold64(x, reducedShape(x.shape, over, true), 0, (sum, v) => sum + v);
     return [{ ...out, shape: reducedShape(x.shape, over, a.keepdims === 1) }];
   },
 });
@@ -62,14 +58,7 @@ export const Expand = defineOp({
   arity: [2, 2],
   infer: ([x, shape]) => [{ dtype: x.dtype, shape: broadcastShapes(x.shape, knownExtents(shape, "shape").map(dimOf)) }],
   vjp: ({ g, inputs: [x] }) => [sumTo(g, x)],
-  reference: ([x, shape]) => {
-    const to = broadcastShapes(x.shape, Array.from(shape.data)),
-      out = zeros64(to, x.dtype);
-    walk(to, [broadcastStrides(x.shape, to)], (i, [at]) => {
-      out.data[i] = x.data[at!]!;
-    });
-    return [out];
-  },
+  reference: ([x, shape]) => [expand64(x, broadcastShapes(x.shape, Array.from(shape.data)))],
 });
 
 /** The shape of x as int64. Source: ONNX Shape. */

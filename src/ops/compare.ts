@@ -14,7 +14,7 @@ import { mul } from "./arithmetic.ts";
 import { sumTo } from "./broadcast.ts";
 import { cast } from "./cast.ts";
 import { commonType } from "./element-type.ts";
-import { broadcast64, broadcastStrides, map64, walk, zeros64 } from "./reference.ts";
+import { broadcast64, expand64, map64, zeros64 } from "./reference.ts";
 
 type Truth = OpType<Record<never, never>> & { attributes: {} };
 const test = (
@@ -95,10 +95,8 @@ export const Where = defineOp({
   reference: ([c, x, y]) => {
     const shape = broadcastShapes(c.shape, x.shape, y.shape),
       out = zeros64(shape, x.dtype);
-    const strides = [c, x, y].map((v) => broadcastStrides(v.shape, shape));
-    walk(shape, strides, (i, [p, q, r]) => {
-      out.data[i] = c.data[p!]! ? x.data[q!]! : y.data[r!]!;
-    });
+    const [p, q, r] = [expand64(c, shape).data, expand64(x, shape).data, expand64(y, shape).data];
+    for (let i = 0; i < out.data.length; i++) out.data[i] = p[i]! ? q[i]! : r[i]!;
     return [out];
   },
   extents: (inputs) => zipExtents(inputs.slice(0, 3).map(extentsOf))?.map(([c, x, y]) => (c === 0 ? y! : x!)),

@@ -16,7 +16,7 @@ import { add, div, mul, scale, sub } from "./arithmetic.ts";
 import { expandTo, reducedShape, reductionAxes, reduceSum } from "./broadcast.ts";
 import { cast } from "./cast.ts";
 import { zeroToOne } from "./power.ts";
-import { broadcastStrides, walk, zeros64 } from "./reference.ts";
+import { broadcast64, fold64 } from "./reference.ts";
 import { reshape } from "./reshape.ts";
 import { size } from "./fill.ts";
 import { exp } from "./unary.ts";
@@ -76,12 +76,7 @@ const axes64 = (x: Array64, axes: Array64 | undefined, none: boolean): number[] 
   return normalizeAxes(axes && axes.data.length > 0 ? Array.from(axes.data) : none ? [] : all, all.length);
 };
 const reduce64 = (x: Array64, axes: readonly number[], { start, step, finish }: Fold): Array64 => {
-  const kept = reducedShape(x.shape, axes, true),
-    out = zeros64(kept, x.dtype);
-  out.data.fill(start);
-  walk(x.shape, [broadcastStrides(kept, x.shape)], (i, [at]) => {
-    out.data[at!] = step(out.data[at!]!, x.data[i]!);
-  });
+  const out = fold64(x, reducedShape(x.shape, axes, true), start, step);
   const count = axes.reduce((n, axis) => n * x.shape[axis]!, 1);
   return finish ? { ...out, data: out.data.map((v) => finish(v, count)) } : out;
 };
@@ -154,11 +149,8 @@ export const ReduceLogSumExp = reduction(
   "ReduceLogSumExp",
   (x, axes) => {
     const top = reduce64(x, axes, { start: -Infinity, step: Math.max });
-    const shifted = zeros64(x.shape);
-    walk(x.shape, [broadcastStrides(top.shape, x.shape)], (i, [at]) => {
-      // Infinite maxima stand for themselves: Infinity - Infinity is no number.
-      shifted.data[i] = Number.isFinite(top.data[at!]) ? Math.exp(x.data[i]! - top.data[at!]!) : 1;
-    });
+    // Infinite maxima stand for themselves: Infinity - Infinity is no number.
+    const shifted = broadcast64(x, top, (v, t) => (Number.isFinite(t) ? Math.exp(v - t) : 1));
     const sum = reduce64(shifted, axes, { start: 0, step: (s, v) => s + v, finish: Math.log });
     return { ...top, data: top.data.map((v, i) => (Number.isFinite(v) ? v + sum.data[i]! : v)) };
   },

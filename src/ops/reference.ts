@@ -29,34 +29,79 @@ export const broadcastStrides = (shape: readonly number[], out: readonly number[
 };
 
 /**
- * Walks the elements of `shape` in row-major order, tracking one offset a list of strides.
- * @param visit  gets the linear index and the offsets (the array is reused)
+ * Walks the rows (last axis) of `shape` in order, tracking one offset a list of strides. The caller runs along the row,
+ * by the last of its strides: loops over elements stay free of calls.
+ * @param visit  gets the linear index of the row's first element and the offsets (the array is reused)
  */
-export const walk = (
+export const walkRows = (
   shape: readonly number[],
   strides: readonly (readonly number[])[],
-  visit: (index: number, offsets: readonly number[]) => void,
+  visit: (start: number, offsets: readonly number[]) => void,
 ): void => {
   const last = shape.length - 1,
     inner = shape[last] ?? 1,
     rows = inner === 0 ? 0 : sizeOf(shape) / inner;
   const at = new Array<number>(Math.max(last, 0)).fill(0);
-  const offsets = new Array<number>(strides.length).fill(0),
-    steps = strides.map((s) => s[last] ?? 0);
-  for (let row = 0, index = 0; row < rows; row++) {
-    for (let i = 0; i < inner; i++) {
-      visit(index++, offsets);
-      for (let k = 0; k < offsets.length; k++) offsets[k]! += steps[k]!;
-    }
-    for (let k = 0; k < offsets.length; k++) offsets[k]! -= steps[k]! * inner;
+  const offsets = new Array<number>(strides.length).fill(0);
+  for (let row = 0; row < rows; row++) {
+    visit(row * inner, offsets);
     for (let axis = last - 1; axis >= 0; axis--) {
       at[axis]!++;
-      for (let k = 0; k < offsets.length; k++) offsets[k]! += strides[k]![axis]!;
+      for (let k = 0; k < strides.length; k++) offsets[k]! += strides[k]![axis]!;
       if (at[axis]! < shape[axis]!) break;
-      for (let k = 0; k < offsets.length; k++) offsets[k]! -= strides[k]![axis]! * shape[axis]!;
+      for (let k = 0; k < strides.length; k++) offsets[k]! -= strides[k]![axis]! * shape[axis]!;
       at[axis] = 0;
     }
   }
+};
+
+/** {@link walkRows} element by element: shorter to use, slower to run. */
+export const walk = (
+  shape: readonly number[],
+  strides: readonly (readonly number[])[],
+  visit: (index: number, offsets: readonly number[]) => void,
+): void => {
+  const inner = shape.at(-1) ?? 1,
+    steps = strides.map((s) => s.at(-1) ?? 0),
+    offsets = new Array<number>(strides.length);
+  walkRows(shape, strides, (start, starts) => {
+    for (let i = 0; i < inner; i++) {
+      for (let k = 0; k < steps.length; k++) offsets[k] = starts[k]! + i * steps[k]!;
+      visit(start + i, offsets);
+    }
+  });
+};
+
+/** x broadcast to a shape. */
+export const expand64 = (x: Array64, shape: readonly number[]): Array64 => {
+  const out = zeros64(shape, x.dtype),
+    strides = broadcastStrides(x.shape, shape);
+  const inner = shape.at(-1) ?? 1,
+    step = strides.at(-1) ?? 0;
+  walkRows(shape, [strides], (start, offsets) => {
+    const from = offsets[0]!;
+    for (let i = 0; i < inner; i++) out.data[start + i] = x.data[from + i * step]!;
+  });
+  return out;
+};
+
+/** Folds the elements that share a place in `kept` (the shape of x with some axes of size 1) into one. */
+export const fold64 = (
+  x: Array64,
+  kept: readonly number[],
+  start: number,
+  step: (sum: number, x: number) => number,
+): Array64 => {
+  const out = zeros64(kept, x.dtype),
+    strides = broadcastStrides(kept, x.shape);
+  const inner = x.shape.at(-1) ?? 1,
+    stride = strides.at(-1) ?? 0;
+  out.data.fill(start);
+  walkRows(x.shape, [strides], (from, offsets) => {
+    const to = offsets[0]!;
+    for (let i = 0; i < inner; i++) out.data[to + i * stride] = step(out.data[to + i * stride]!, x.data[from + i]!);
+  });
+  return out;
 };
 
 /** f(a, b) elementwise with broadcasting. */
@@ -75,8 +120,12 @@ export const broadcast64 = (
     for (let i = 0; i < size; i++) out.data[i] = f(p[i * ap]!, q[i * bp]!);
     return out;
   }
-  walk(shape, [broadcastStrides(a.shape, shape), broadcastStrides(b.shape, shape)], (i, [j, k]) => {
-    out.data[i] = f(p[j!]!, q[k!]!);
+  const strides = [broadcastStrides(a.shape, shape), broadcastStrides(b.shape, shape)] as const;
+  const inner = shape.at(-1)!,
+    [ap, bp] = [strides[0].at(-1)!, strides[1].at(-1)!];
+  walkRows(shape, strides, (start, offsets) => {
+    const [j, k] = [offsets[0]!, offsets[1]!];
+    for (let i = 0; i < inner; i++) out.data[start + i] = f(p[j + i * ap]!, q[k + i * bp]!);
   });
   return out;
 };
