@@ -54,7 +54,9 @@ const expectSame = async (graph: Graph, feeds: Feeds, tolerance: number): Promis
   for (const [name, { dtype, shape, data }] of Object.entries(exact)) {
     const got = native[name]!;
     expect({ name, dtype: got.dtype, shape: got.shape }).toEqual({ name, dtype, shape });
-    data.forEach((v, i) => expect(relative(v, got.data[i]!), `${name}[${i}]: ${v} ${got.data[i]}`).toBeLessThan(tolerance));
+    data.forEach((v, i) =>
+      expect(relative(v, got.data[i]!), `${name}[${i}]: ${v} ${got.data[i]}`).toBeLessThan(tolerance),
+    );
   }
 };
 
