@@ -91,7 +91,13 @@ const timeCommand = ([command, ...args], pattern) =>
 
 /** A side that is a whole process each time, with the face of {@link startChild}. */
 export const startCommand = ({ command, pattern }, files) => {
-  const words = { node: process.execPath, python, "{peer}": peerScript, "{model}": files.mnist };
+  const words = {
+    node: process.execPath,
+    python,
+    "{peer}": peerScript,
+    "{model}": files.mnist,
+    "{report}": files.report,
+  };
   const line = command.map((word) => words[word] ?? word);
   const answers = {
     prepare: async () => ({}),

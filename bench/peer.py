@@ -5,7 +5,7 @@ A long-lived child process that speaks JSON lines. Each request is one object on
   {"cmd": "run", "iterations": k}       runs it k times; answers {"seconds": mean of one}
   {"cmd": "memory"}                     {"peakBytes": peak resident memory of this process}
   {"cmd": "compare"}                    for network tasks: logits and input gradient on the common test batch
-Tasks: see TASKS at the end. `python peer.py cold` is the cold start of the same evaluation as `temper evaluate`.
+Tasks: see TASKS at the end. `python peer.py cold` and `python peer.py evaluate ...` are whole programs, against `temper evaluate`.
 """
 
 import json
@@ -370,8 +370,38 @@ def cold():
     answers.write(f"accuracy {accuracy}\n")
 
 
+def evaluate(model, images, labels, count):
+    """What `temper evaluate` with PGD-20 is compared with: a script on torchattacks that attacks what is right."""
+    import gzip
+
+    import numpy
+    import onnx
+    import torch
+    import torchattacks
+
+    net = mnist().eval()
+    weights = {t.name: torch.from_numpy(onnx.numpy_helper.to_array(t).copy()) for t in onnx.load(model).graph.initializer}
+    net.load_state_dict(weights)
+    pixels = numpy.frombuffer(gzip.open(images).read(), numpy.uint8, count * 784, 16).reshape(count, 1, 28, 28)
+    x = torch.from_numpy(pixels.astype(numpy.float32) / 255)
+    y = torch.from_numpy(numpy.frombuffer(gzip.open(labels).read(), numpy.uint8, count, 8).astype(numpy.int64))
+    with torch.inference_mode():
+        right = net(x).argmax(1) == y
+    answers.write(f"clean accuracy {right.float().mean().item()}\n")
+    x, y = x[right], y[right]
+    attack = torchattacks.PGD(net, eps=EPSILON["mnist"][0], alpha=EPSILON["mnist"][1], steps=STEPS, random_start=True)
+    standing = 0
+    for xs, ys in zip(x.split(256), y.split(256)):
+        adv = attack(xs, ys)
+        with torch.inference_mode():
+            standing += (net(adv).argmax(1) == ys).sum().item()
+    answers.write(f"robust accuracy {standing / count}\n")
+
+
 if __name__ == "__main__":
     if sys.argv[1:] == ["cold"]:
         cold()
+    elif sys.argv[1:2] == ["evaluate"]:
+        evaluate(*sys.argv[2:5], int(sys.argv[5]))
     else:
         serve()

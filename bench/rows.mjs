@@ -1,4 +1,5 @@
 /** What is measured: one record a row. The first side is ours; `bars` are the ratios that the project promises. */
+import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { hasLaboratory } from "./hand.mjs";
 import { flops, networks } from "./networks.mjs";
@@ -93,18 +94,31 @@ export const messagesRow = (batch) => {
 
 const chain = { task: "chain", nodes: CHAIN_NODES };
 const bin = fileURLToPath(new URL("../bin/temper.js", import.meta.url));
-/** Whole processes, from start to the line that shows the first number. `{model}`: the tiny model's file. */
+const shared = fileURLToPath(new URL("../../shared/data/", import.meta.url));
+const KW = `${shared}models/kw_mnist_eps0.1.onnx`;
+const IMAGES = `${shared}mnist/t10k-images-idx3-ubyte.gz`;
+const LABELS = `${shared}mnist/t10k-labels-idx1-ubyte.gz`;
+
+/** Whole processes, from start to the line that shows the wanted number. */
+const evaluation = (name, pattern, ...command) => ({ name, kind: "command", command, pattern });
+const evaluate = (pattern, model, ...options) =>
+  evaluation("temper", pattern, "node", bin, "evaluate", model, ...options, "--epsilon", "0.1", "--report", "{report}");
 const commandRows = [
   row("cold-start", "cold start: `temper evaluate`, tiny model, to the first number", [
-    {
-      name: "temper",
-      kind: "command",
-      command: ["node", bin, "evaluate", "{model}", "--data", "glyphs", "--epsilon", "0.1", "--count", "100"],
-      pattern: "ccuracy\\D*\\d",
-    },
-    { name: "torch", kind: "command", command: ["python", "{peer}", "cold"], pattern: "ccuracy\\D*\\d" },
+    evaluate("clean accuracy \\d", "{model}", "--range", "0:100", "--attack", "pgd:steps=1"),
+    evaluation("torch", "accuracy \\d", "python", "{peer}", "cold"),
   ]),
-];
+  existsSync(KW) &&
+    row("evaluate-mnist", "`temper evaluate`, 1,000 MNIST images, PGD-20, whole process to the robust accuracy", [
+      evaluate(
+        "robust accuracy \\d",
+        KW,
+        ...["--data", IMAGES, "--range", "0:1000", "--sweep", "0.1"],
+        ...["--attack", "pgd:steps=20,stepSize=0.01"],
+      ),
+      evaluation("torchattacks", "robust accuracy \\d", "python", "{peer}", "evaluate", KW, IMAGES, LABELS, "1000"),
+    ]),
+].filter(Boolean);
 
 /** @param frozen  toolkits also with frozen weights, which their documentation does not suggest */
 export const allRows = ({ frozen = false } = {}) => [

@@ -69,7 +69,7 @@ const once = async (kind, task, ...commands) => {
 };
 
 /** The peer writes both networks; the logits and gradients of both sides are compared before anything is timed. */
-const files = {},
+const files = { report: join(folder, "report.html") },
   agreement = [];
 for (const network of Object.keys(networks)) {
   files[network] = join(folder, `${network}.onnx`);

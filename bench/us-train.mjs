@@ -27,8 +27,8 @@ export const trainTask = async ({ network, batch }, threads) => {
     facts: { parameters: countParameters(definition) },
     run: async () => {
       const scalars = Object.entries(optimizer.scalars(0.01, ++step)).map(([name, value]) => [name, f32([value], [])]);
-      const { loss, logits: _, ...next } = await program.run({ ...views, ...Object.fromEntries(scalars), ...tensors });
-      tensors = { ...tensors, ...next };
+      const { loss, ...next } = await program.run({ ...views, ...Object.fromEntries(scalars), ...tensors });
+      tensors = Object.fromEntries(Object.entries(tensors).map(([name, old]) => [name, next[`next.${name}`] ?? old]));
       if (!Number.isFinite(loss.data[0])) throw new Error(`The loss is ${loss.data[0]} after ${step} steps.`);
     },
   };

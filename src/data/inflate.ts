@@ -6,6 +6,9 @@ import { DEFAULT_MAX_BYTES, MAX_INFLATE_RATIO, badFile, checkSize, formatBytes, 
 /** Input is handed over in such pieces, so that a bomb is seen before it has grown by more than 1032 times this. */
 const PIECE_BYTES = 16_384;
 
+/** The DEFLATE data of an empty file as all packers write it: a final block of fixed codes with only its end. */
+const EMPTY_BLOCK = 0x0003;
+
 /** What the three streams of fflate share. */
 interface Unpacker {
   push(bytes: Uint8Array, final: boolean): void;
@@ -108,7 +111,10 @@ export const gunzip = (name: string, bytes: Uint8Array, maxBytes = DEFAULT_MAX_B
       memberStart = 0;
     const closeMember = (end: number): void => {
       const rightSize = view.getUint32(end - 4, true) === (sink.size() - memberStart) >>> 0;
-      if (!rightSize || view.getUint32(end - 8, true) !== crc)
+      const rightCrc = view.getUint32(end - 8, true) === crc;
+      // a wiped file has a right checksum, that of nothing; fflate does not miss the final block then
+      const wiped = sink.size() === memberStart && view.getUint16(end - 10, true) !== EMPTY_BLOCK;
+      if (!rightSize || !rightCrc || wiped)
         throw badFile(name, "the checksum of the gzip file does not match: it is damaged or cut off. Get it again.");
       crc = 0;
       memberStart = sink.size();

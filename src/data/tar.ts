@@ -27,6 +27,10 @@ const headerSum = (block: Uint8Array): number => {
   return sum;
 };
 
+/** Two blocks of zeros; one where the archive ends with it. A lone one within is a wiped header. */
+const isEndMark = (bytes: Uint8Array, at: number): boolean =>
+  bytes.subarray(at, at + 2 * BLOCK).every((byte) => byte === 0);
+
 /**
  * Lists the regular files of a tar archive (ustar and the older form). Folders, links and the extension records of
  * other dialects are passed over, so names longer than 255 bytes come out shortened.
@@ -37,7 +41,7 @@ export const readTar = (archive: string, bytes: Uint8Array): TarEntry[] => {
   const entries: TarEntry[] = [];
   for (let at = 0; at + BLOCK <= bytes.length;) {
     const header = bytes.subarray(at, at + BLOCK);
-    if (header.every((byte) => byte === 0)) return entries;
+    if (isEndMark(bytes, at)) return entries;
     if (octal(archive, field(header, 148, 8), "checksum") !== headerSum(header))
       throw badFile(archive, `the tar header at byte ${at} is damaged.`);
     const size = octal(archive, field(header, 124, 12), "size");

@@ -22,7 +22,7 @@ import {
   type ValueInfoProto,
 } from "../onnx/index.ts";
 import { writeAttribute } from "./normalize/attributes.ts";
-import { CAPTURES, capturesOf } from "./opaque.ts";
+import { ORIGIN, originOf } from "./opaque.ts";
 import { definedNames, renameCaptured } from "./subgraph.ts";
 
 /** Names that are taken; gives fresh ones made from a wish. */
@@ -120,7 +120,7 @@ const writeNode = (writing: Writing, node: Node): void => {
   const tensor = constantOf(only);
   if (tensor) return void valueNames.set(only!, tensorName(writing, tensor, node.name));
   checkDomain(node, scope);
-  const captures = capturesOf(node) ?? [];
+  const captures = originOf(node)?.captured ?? [];
   const explicit = node.inputs.length - captures.length;
   const input = node.inputs.slice(0, explicit).map((v) => (v ? valueNames.get(v)! : ""));
   const inner = new Map(captures.map((name, i) => [name, valueNames.get(node.inputs[explicit + i]!)!]));
@@ -129,7 +129,7 @@ const writeNode = (writing: Writing, node: Node): void => {
     if (!read.has(v) && i >= (node.op.optionalFrom ?? Infinity)) return "";
     const name = valueNames.get(v) ?? names.take(`${wish}_output_${i}`);
     valueNames.set(v, name);
-    if (capturesOf(node)) infos.push(valueInfo(name, v));
+    if (originOf(node)) infos.push(valueInfo(name, v));
     return name;
   });
   const attribute = attributesOf(writing, node, inner);
@@ -168,9 +168,9 @@ const checkDomain = (node: Node, { domains, used }: EmitScope): void => {
 
 /** Attributes that an operator without a record keeps as they were in the file. */
 const rawAttributes = (node: Node): AttributeProto[] =>
-  capturesOf(node)
+  originOf(node)
     ? Object.entries(node.op.attributes).flatMap(([key, { kind }]) =>
-        kind === "opaque" && key !== CAPTURES ? [node.attributes[key] as AttributeProto] : [],
+        kind === "opaque" && key !== ORIGIN ? [node.attributes[key] as AttributeProto] : [],
       )
     : [];
 
@@ -179,7 +179,7 @@ const attributesOf = (writing: Writing, node: Node, captured: ReadonlyMap<string
   for (const [name, { kind, default: fallback }] of Object.entries(node.op.attributes)) {
     const value = node.attributes[name];
     if (value === undefined || sameAttribute(value, fallback)) continue;
-    if (kind === "opaque" && capturesOf(node)) continue;
+    if (kind === "opaque" && originOf(node)) continue;
     if (kind === "graph") {
       const g = emitGraph(value as Graph, writing.names, { ...writing.scope, body: true });
       written.push({ name, type: ATTRIBUTE_TYPES.g, g });

@@ -31,9 +31,6 @@ export interface ImportOptions {
   readonly dims?: Readonly<Record<string, number>> | undefined;
 }
 
-/** Oldest standard operators that are read: before, arithmetic did not broadcast as NumPy does. */
-const MIN_OPSET = 7;
-
 /** A file taken apart, before its nodes become graph nodes. */
 interface File {
   readonly name: string;
@@ -52,7 +49,7 @@ interface File {
  * batch. Operators without a record are kept and run, without a gradient rule, where the file declares what they give.
  *
  * @throws TemperError `bad-file`, `bad-graph`: a file that contradicts itself or its operators; `bad-shape`: shapes that
- *   do not fit, naming the node; `unsupported`: too old, a second symbolic axis, types or operators that cannot be kept;
+ *   do not fit, naming the node; `unsupported`: a second symbolic axis, types or operators that cannot be kept;
  *   `bad-option`: dims that do not fit the file
  */
 export const importModel = (proto: ModelProto, options: ImportOptions = {}): Model => {
@@ -61,12 +58,7 @@ export const importModel = (proto: ModelProto, options: ImportOptions = {}): Mod
   if (batch !== "fixed" && batch !== "symbolic")
     throw new TemperError("bad-option", `importModel: batch must be fixed or symbolic, got ${String(batch)}.`);
   const versions = versionsOf(proto.opsetImport ?? []);
-  const opset = versions.get("") ?? MIN_OPSET;
-  if (opset < MIN_OPSET)
-    throw new TemperError(
-      "unsupported",
-      `The model uses operators of version ${opset}, from before 2017; ${MIN_OPSET} is the oldest that can be read. Convert it with onnx.version_converter.`,
-    );
+  const opset = versions.get("") ?? 1;
   const notes = new Set<string>();
   const { graph, parameters } = readGraph(takeApart(proto, options), options, batch === "symbolic", notes);
   const { producerName = "", producerVersion = "" } = proto;

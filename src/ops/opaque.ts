@@ -10,8 +10,15 @@ import {
   type ValueType,
 } from "../graph/index.ts";
 
-/** Attribute under which a node keeps which of its last inputs are read by its sub-graphs, and by which names. */
-export const CAPTURES = "(captured)";
+/** Attribute under which a node without a record keeps what its file said about it besides its attributes. */
+export const ORIGIN = "(origin)";
+
+export interface Origin {
+  /** Names under which the last inputs are read by the node's sub-graphs. */
+  readonly captured: readonly string[];
+  /** Version of the standard operators that the node was written for; 0 for other domains. */
+  readonly opset: number;
+}
 
 /** A node of an operator that Temper does not know. */
 export interface OpaqueNode {
@@ -24,6 +31,7 @@ export interface OpaqueNode {
   readonly attributes: Attributes;
   /** Kind of each attribute; `opaque` ones are `AttributeProto` messages. */
   readonly spec: Readonly<Record<string, AttributeDeclaration>>;
+  readonly opset: number;
   /** Types of the outputs; nothing else says what they are. */
   readonly types: readonly ValueType[];
 }
@@ -34,13 +42,12 @@ export const emitOpaque = (node: OpaqueNode): readonly Value[] => {
     name: node.opType,
     domain: node.domain,
     arity: [0, Infinity],
-    attributes: { ...node.spec, [CAPTURES]: attr.opaque() },
+    attributes: { ...node.spec, [ORIGIN]: attr.opaque() },
     infer: () => node.types,
   });
-  const names = [...node.captured.keys()];
-  return emitAll(op, [...node.inputs, ...node.captured.values()], { ...node.attributes, [CAPTURES]: names }, node.name);
+  const origin: Origin = { captured: [...node.captured.keys()], opset: node.opset };
+  return emitAll(op, [...node.inputs, ...node.captured.values()], { ...node.attributes, [ORIGIN]: origin }, node.name);
 };
 
-/** Names under which the last inputs of a node are read by its sub-graphs; undefined for operators that Temper knows. */
-export const capturesOf = (node: Node): readonly string[] | undefined =>
-  node.attributes[CAPTURES] as readonly string[] | undefined;
+/** What the file said about a node without a record; undefined for operators that Temper knows. */
+export const originOf = (node: Node): Origin | undefined => node.attributes[ORIGIN] as Origin | undefined;

@@ -37,7 +37,7 @@ export const createEngine = (): Engine => {
   let nextId = 0;
 
   const start = (): Worker => {
-    const created = new Worker(new URL("./worker.js", import.meta.url), { env: SHARE_ENV });
+    const created = new Worker(new URL("./worker.js", import.meta.url), { env: SHARE_ENV, execArgv: [] });
     created.on("message", (reply: Reply) => {
       const call = pending.get(reply.id);
       if (!call) return;

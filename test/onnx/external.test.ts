@@ -10,6 +10,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import {
   concatChunks,
@@ -104,6 +105,24 @@ describe("writeModelFile and readModelFile", () => {
     expect(readdirSync(folder).sort()).toEqual(["folder.onnx", "m.onnx"]);
     expect(readFileSync(at("m.onnx"))).toEqual(before);
   });
+});
+
+it("a tensor that contradicts itself is not written into a data file", async () => {
+  const [first, ...rest] = model.graph!.initializer!;
+  const graph = { ...model.graph, initializer: [{ ...first, floatData: new Uint8Array(4) }, ...rest] };
+  await expect(writeModelFile(at("m.onnx"), { ...model, graph }, { externalAbove: 16 })).rejects.toMatchObject({
+    code: "bad-file",
+    message: 'tensor "w" has values in rawData and floatData.',
+  });
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+it("only external.ts uses Node, and only when it is called: the rest runs in a browser", () => {
+  const source = fileURLToPath(new URL("../../src/onnx/", import.meta.url));
+  const files = readdirSync(source).filter((name) => name.endsWith(".ts"));
+  const uses = (pattern: RegExp): string[] => files.filter((name) => pattern.test(readFileSync(source + name, "utf8")));
+  expect(uses(/from "node:|\bBuffer\.|\bprocess\./)).toEqual([]);
+  expect(uses(/import\("node:/)).toEqual(["external.ts"]);
 });
 
 describe("gzip", () => {

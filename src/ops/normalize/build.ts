@@ -18,6 +18,7 @@ import { batchOpenings } from "./batch.ts";
 import type { Expand, PlacedNode, Versions } from "./functions.ts";
 import { readInitializers } from "./initializers.ts";
 import { declaredType, type Symbols } from "./inputs.ts";
+import { legacyForms } from "./legacy.ts";
 import { describeFileNode, type FileNode, knownNumber, type Normalize, type NormalizeContext } from "./node.ts";
 import { normalizations } from "./table.ts";
 
@@ -98,7 +99,10 @@ const fileNode = (
   outputs: readonly string[],
 ): FileNode => {
   const { attribute = [], input = [], opType = "" } = node;
-  const attributes = attribute.map((a) => [a.name ?? "", readAttribute(a, `attribute ${a.name}`, external)] as const);
+  // Before version 6 many operators could say which inputs they overwrite.
+  const attributes = attribute
+    .filter(({ name }) => name !== "consumed_inputs")
+    .map((a) => [a.name ?? "", readAttribute(a, `attribute ${a.name}`, external)] as const);
   return {
     name: nameOf(node),
     opType,
@@ -142,9 +146,9 @@ const normalized = (build: Build, file: FileNode): readonly (Value | undefined)[
   }
   return emitNode(build, node);
 };
-const rulesFor = ({ openBatch }: Build, { opType, domain }: FileNode): Normalize[] => {
+const rulesFor = ({ openBatch }: Build, { opType, domain, version }: FileNode): Normalize[] => {
   if (domain !== "") return [];
-  const tables = openBatch ? [normalizations, batchOpenings] : [normalizations];
+  const tables = [...(version < 7 ? [legacyForms] : []), normalizations, ...(openBatch ? [batchOpenings] : [])];
   return tables.flatMap((table) => (Object.hasOwn(table, opType) ? [table[opType]!] : []));
 };
 
@@ -215,6 +219,7 @@ const opaqueNode = (build: Build, node: FileNode): readonly Value[] => {
   const entries = Object.entries(node.attributes);
   return emitOpaque({
     ...node,
+    opset: node.domain === "" ? node.version : 0,
     attributes: Object.fromEntries(entries.map(([name, { value }]: [string, FileAttribute]) => [name, value])),
     spec: Object.fromEntries(entries.map(([name, { kind }]) => [name, { kind }])),
     types,

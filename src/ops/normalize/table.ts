@@ -1,4 +1,4 @@
-import { f32, fromFloat64, TemperError, zeros } from "../../core/index.ts";
+import { f32, fromFloat64, i64, TemperError, zeros } from "../../core/index.ts";
 import { constant, elements, normalizeAxis, type Shape, type Value } from "../../graph/index.ts";
 import { dataTypeOf, denseFromSparse, type AttributeProto } from "../../onnx/index.ts";
 import { add, mul } from "../arithmetic.ts";
@@ -13,6 +13,7 @@ import {
   knownNumber,
   type Normalize,
   withAttribute,
+  withInput,
   without,
 } from "./node.ts";
 
@@ -110,13 +111,32 @@ const constantNode: Normalize = (node) => {
   throw unsupported(node, `constants of kind ${kind} cannot be used in computations.`);
 };
 
+/** Names of interpolation modes changed at 20. */
+const gridSample: Normalize = (node) => {
+  const modes: Readonly<Record<string, string>> = { bilinear: "linear", bicubic: "cubic" };
+  const mode = attributeOf(node, "mode", "string") ?? "bilinear";
+  return node.version < 20 ? withAttribute(node, "mode", "string", modes[mode] ?? mode) : node;
+};
+
+/** The default of where samples lie changed at 16. */
+const roiAlign: Normalize = (node) =>
+  node.version < 16 ? withAttribute(node, "coordinate_transformation_mode", "string", "output_half_pixel") : node;
+
+/** DFT: `axis` became input 2 at 20, and its default another axis. */
+const dft: Normalize = (node) =>
+  node.version < 20
+    ? withInput(without(node, "axis"), 2, constant(i64([attributeOf(node, "axis", "int") ?? 1], [])))
+    : node;
+
 /** Older and equivalent forms of operators, turned into the opset-20 forms of the records. */
 export const normalizations: Readonly<Record<string, Normalize>> = {
   BatchNormalization: batchNorm,
   CastLike: castLike,
   Clip: clip,
   Constant: constantNode,
+  DFT: dft,
   Dropout: dropout,
+  GridSample: gridSample,
   GroupNormalization: groupNorm,
   Hardmax: flattened,
   LogSoftmax: flattened,
@@ -133,6 +153,7 @@ export const normalizations: Readonly<Record<string, Normalize>> = {
   ReduceSum: axesToInput(13),
   ReduceSumSquare: axesToInput(18),
   Resize: resize,
+  RoiAlign: roiAlign,
   Scatter: (node) => ({ ...node, opType: "ScatterElements" }),
   Slice: slice,
   Softmax: flattened,
