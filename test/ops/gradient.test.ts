@@ -1,5 +1,5 @@
 import { type AnyOp, concretize, type Inputs } from "temper/graph";
-import { ops } from "temper/ops";
+import { ops, scale } from "temper/ops";
 import { describe, expect, it } from "vitest";
 import { build, directional, floatOutputs, jvpError, relative, run } from "./check.ts";
 import type { Sample } from "./sample.ts";
@@ -59,9 +59,29 @@ describe.each(Object.entries(samples))("%s", (name, cases) => {
   });
 });
 
-it("notices a wrong rule", () => {
-  const wrong: AnyOp = { ...ops.Mul, vjp: ({ g }) => [g, g] };
-  const { outputs, xs, feeds, batch } = build(wrong, samples.Add[0]!, false, true);
-  const { exact, numeric } = directional(outputs, xs, feeds, batch, "u");
-  expect(relative(exact, numeric)).toBeGreaterThan(1e-3);
+/** The operator with the cotangent of one input off by one percent. */
+const spoiled = (op: AnyOp, index: number): AnyOp => ({
+  ...op,
+  vjp: (context) => op.vjp!(context).map((g, i) => (g && i === index ? scale(g, 1.01) : g)),
+});
+
+describe("the check notices a rule that is off by one percent", () => {
+  it.each(Object.entries(samples).filter(([name]) => ops[name as keyof typeof ops].vjp))("%s", (name, cases) => {
+    const op = ops[name as keyof typeof ops];
+    const noticed = new Set<number>();
+    const asked = new Set<number>();
+    for (const sample of cases) {
+      const indices = build(op, sample, false, true).xs.map((x) => Number(x.node.name.slice(1)));
+      for (const index of indices) {
+        const { xs, feeds, batch, ...built } = build(spoiled(op, index), sample, false, true);
+        const ys = floatOutputs({ xs, feeds, batch, ...built });
+        if (ys.length === 0) continue;
+        asked.add(index);
+        const { exact, numeric } = directional(ys, xs, feeds, batch, "u");
+        if (relative(exact, numeric) > 1e-6) noticed.add(index);
+      }
+    }
+    expect(asked.size).toBeGreaterThan(0);
+    expect([...noticed].sort()).toEqual([...asked].sort());
+  });
 });

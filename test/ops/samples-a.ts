@@ -67,7 +67,11 @@ const logits: readonly Sample[] = [
 const extremes: readonly Sample[] = [
   { label: "one", inputs: [distinct(2, 3)], symbolic: true },
   { label: "two, broadcast", inputs: [distinct(2, 3), floats([0.23, -0.04, 0.31])], symbolic: [0, null] },
-  { label: "three", inputs: [offZero(2, 3), uniform(2, 3, 3), floats([1.7])], symbolic: [0, null, null] },
+  {
+    label: "three",
+    inputs: [floats([1, -1, 0.3, -0.5, 0.9, 0.1], [2, 3]), floats([0, 0.4, 0.5]), floats([0.2])],
+    symbolic: [0, null, null],
+  },
   { label: "integers", inputs: [integers([1, 5]), integers([3])] },
 ];
 const sums: readonly Sample[] = [
