@@ -129,7 +129,7 @@ const writeNode = (writing: Writing, node: Node): void => {
     if (!read.has(v) && i >= (node.op.optionalFrom ?? Infinity)) return "";
     const name = valueNames.get(v) ?? names.take(`${wish}_output_${i}`);
     valueNames.set(v, name);
-    if (originOf(node)) infos.push(valueInfo(name, v));
+    if (originOf(node) && read.has(v)) infos.push(valueInfo(name, v));
     return name;
   });
   const attribute = attributesOf(writing, node, inner);
