@@ -3,9 +3,10 @@ import { isTemperError } from "../core/index.ts";
 import type { Image } from "./image.ts";
 import { badFile, reason } from "./limits.ts";
 
-/** Memory that the decoder may account for; about 12 megapixels in colour, 40 in grey. Its true use is about double. */
+/** The decoder takes about 45 bytes a pixel in colour: under half a gigabyte for this many. */
+const MAX_MEGAPIXELS = 10;
+/** What the decoder itself may account for; its true use is about double. Unusual sampling would need more. */
 const MAX_DECODER_MIB = 256;
-const MAX_MEGAPIXELS = 64;
 /** Every block of 8x8 pixels costs at least one bit, so that a file states at most this many pixels a byte. */
 const MAX_PIXELS_PER_BYTE = 512;
 /** Files in use have about ten scans; thousands over one large frame would be work without end. */

@@ -3,7 +3,7 @@ import { TemperError, isTemperError } from "../core/index.ts";
 import { crc32 } from "./crc32.ts";
 import { type Image, MAX_PIXELS } from "./image.ts";
 import { inflateExactly } from "./inflate.ts";
-import { badFile, reason } from "./limits.ts";
+import { badFile, formatBytes, reason } from "./limits.ts";
 
 const SIGNATURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
 
@@ -101,6 +101,9 @@ const ADAM7 = [
   [0, 1, 1, 2],
 ] as const;
 
+/** Most unpacked picture data: 16 megapixels in colour. Decoding takes about five times as much memory. */
+const MAX_UNPACKED_BYTES = 48 * 1024 * 1024;
+
 /** Bytes of the unpacked picture data: each row has one byte more, for its filter. */
 const unpackedBytes = ({ width, height, depth, colour, interlaced }: Header): number => {
   const bits = depth * COLOURS[colour]!.samples;
@@ -155,7 +158,13 @@ const dropSamples = <T extends Uint8Array | Uint16Array>(data: T, samples: numbe
 
 /** Gives fast-png only chunks that were checked: no profile or text that could unpack without bound. */
 const decodeChecked = (name: string, { header, data }: Chunks, headerBody: Uint8Array): Uint8Array | Uint16Array => {
-  inflateExactly(name, "zlib", data, unpackedBytes(header));
+  const size = unpackedBytes(header);
+  if (size > MAX_UNPACKED_BYTES)
+    throw badFile(
+      name,
+      `states ${formatBytes(size)} of picture data, more than the limit of ${formatBytes(MAX_UNPACKED_BYTES)}.`,
+    );
+  inflateExactly(name, "zlib", data, size);
   const file = [SIGNATURE, chunk("IHDR", headerBody), chunk("IDAT", data), chunk("IEND", new Uint8Array(0))];
   const pixels = decode(concat(file)).data;
   return pixels instanceof Uint8ClampedArray ? new Uint8Array(pixels) : pixels;

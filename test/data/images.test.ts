@@ -83,6 +83,8 @@ describe("PNG", () => {
       code: "bad-file",
       message: expect.stringContaining("100000x100000"),
     });
+    const wide = png({ ...grey, width: 8192, height: 8192, depth: 16 }, rows);
+    expect(errorOf(() => decodePng("a.png", wide)).message).toContain("128 MiB of picture data");
     for (const raw of [rows.subarray(1), concat(rows, rows), new Uint8Array(5_000_000)])
       expect(errorOf(() => decodePng("a.png", png(grey, raw))).code).toBe("bad-file");
     expect(errorOf(() => decodePng("a.png", png({ ...grey, width: 8000, height: 8000 }, rows))).code).toBe("bad-file");
