@@ -62,8 +62,16 @@ const sourceOf = (mode: string): ((j: number, size: number) => number) => {
   if (source) return source;
   throw new TemperError("unsupported", `mode must be one of ${Object.keys(SOURCES).join(", ")}, got ${mode}.`);
 };
-const mapOf = (size: number, [before, behind]: Margins[number], mode: string): number[] =>
-  Array.from({ length: size + before + behind }, (_, i) => sourceOf(mode)(i - before, size));
+/** Where every element of the output is read from. Negative margins cut first; the rest is what repeats. */
+const mapOf = (size: number, [before, behind]: Margins[number], mode: string): number[] => {
+  const first = Math.max(0, -before),
+    rest = size - first - Math.max(0, -behind);
+  const source = sourceOf(mode);
+  return Array.from({ length: size + before + behind }, (_, i) => {
+    const at = source(i - Math.max(0, before), rest);
+    return at < 0 ? at : at + first;
+  });
+};
 
 /** x with margins (input 1) filled with input 2 or by `mode`; negative margins cut. Source: ONNX Pad, opset 19. */
 export const Pad = defineOp({
@@ -73,8 +81,10 @@ export const Pad = defineOp({
   infer: (inputs, { mode }) => {
     const [x] = inputs;
     sourceOf(mode);
-    const shape = padded(x.shape, valueMargins(inputs));
-    if (mode !== "constant" && x.shape.some((d, i) => d === 0 && shape[i] !== 0))
+    const margins = valueMargins(inputs),
+      shape = padded(x.shape, margins);
+    const left = x.shape.map((d, i) => d + Math.min(0, margins[i]![0]) + Math.min(0, margins[i]![1]));
+    if (mode !== "constant" && left.some((d, i) => d <= 0 && shape[i]! > 0))
       throw new TemperError("bad-shape", `mode ${mode} has nothing to repeat on an empty axis.`);
     return [{ dtype: x.dtype, shape }];
   },

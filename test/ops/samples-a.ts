@@ -151,7 +151,7 @@ export const samplesA = {
   Mish: [unary(-3, 3)],
   Gelu: [unary(-3, 3), unary(-3, 3, { approximate: "tanh" }, "tanh")],
   // kinks
-  Step: [{ ...kinked(), noRuntime: "an internal operator" }],
+  Step: [kinked()],
   Relu: [kinked()],
   LeakyRelu: [kinked({ alpha: 0.25 }), kinked({ alpha: -0.5 }, "negative slope")],
   ThresholdedRelu: [around([-1, 0.3, 0.65, 0.8, 2], { alpha: 0.7 })],
@@ -293,6 +293,7 @@ export const samplesA = {
       attributes: { mode: "reflect" },
       symbolic: true,
     },
+    { label: "wrap, cut", inputs: [offZero(2, 5), ints(0, 1, 0, -1)], attributes: { mode: "wrap" }, symbolic: true },
     { label: "wrap", inputs: [offZero(2, 3), ints(0, 1, 0, 2)], attributes: { mode: "wrap" }, symbolic: true },
   ],
   Gather: [
