@@ -159,15 +159,19 @@ export const runModel = async (
   }
 };
 
-/** Largest difference between the results, relative to the largest value of the first; infinite for other shapes. */
+/**
+ * Largest difference between the results, relative to the largest finite value of the first; infinite for other shapes
+ * or where only one is NaN or infinite.
+ */
 export const difference = (a: Readonly<Record<string, Result>>, b: Readonly<Record<string, Result>>): number =>
   Math.max(
     ...Object.entries(a).map(([name, { shape, data }]) => {
       const other = b[name];
       if (!other || other.shape.join() !== shape.join()) return Infinity;
-      const scale = data.reduce((m, v) => Math.max(m, Math.abs(v)), 0) || 1;
+      const scale = data.reduce((m, v) => (Number.isFinite(v) ? Math.max(m, Math.abs(v)) : m), 0) || 1;
       return data.reduce((m, v, i) => {
-        const d = other.data[i] === v ? 0 : Math.abs(other.data[i]! - v) / scale;
+        const w = other.data[i]!;
+        const d = v === w || Object.is(v, w) ? 0 : Math.abs(w - v) / scale;
         return Number.isNaN(d) ? Infinity : Math.max(m, d);
       }, 0);
     }),
