@@ -131,6 +131,7 @@ caption { text-align: left; color: var(--soft); font-size: 0.875rem; padding-bot
 .data .num { text-align: right; }
 .data thead th, .data .num { overflow-wrap: break-word; }
 .plain :is(th, td):not(.num) { min-width: 4.5rem; }
+.data .name { min-width: 7.5rem; }
 .data td.num { white-space: nowrap; }
 .data .meter { min-width: 9rem; }
 .data .meter .bar { height: 6px; margin-top: 0.25rem; }
@@ -221,7 +222,7 @@ footer { max-width: 70rem; margin: 2.5rem auto 0; padding: 1rem 1.5rem 2rem; col
     display: grid; gap: 0.25rem 0.75rem; background: var(--paper); border: 1px solid var(--line); border-radius: 10px;
     padding: 0.625rem 0.875rem; margin-bottom: 0.625rem;
   }
-  .data:is(.cards-form, .compact) :is(th, td) { display: block; border: 0; padding: 0; width: auto; text-align: left; white-space: normal; }
+  .data:is(.cards-form, .compact) :is(th, td) { display: block; border: 0; padding: 0; width: auto; min-width: 0; text-align: left; white-space: normal; }
   .data:is(.cards-form, .compact) tbody th { font-weight: 600; }
   .data:is(.cards-form, .compact) td::before { content: attr(data-label); color: var(--soft); font-size: 0.8125rem; }
   .data.cards-form td { display: grid; grid-template-columns: 9rem minmax(0, 1fr); column-gap: 0.75rem; align-items: baseline; }
@@ -257,11 +258,20 @@ footer { max-width: 70rem; margin: 2.5rem auto 0; padding: 1rem 1.5rem 2rem; col
     --keep: #0b67a8; --lost: #b84f08; --lost-ground: #f7dcc6; --band: rgba(11, 103, 168, 0.16); --heat: #d9660f;
     --warn: #6f4800; --warn-ground: #ffffff; --warn-line: #9a7412;
   }
-  body { font-size: 11pt; }
-  main { max-width: none; padding: 0; }
+  html { font-size: 13px; }
+  body { font-size: 1rem; }
+  main, footer { max-width: none; padding: 0; }
+  .matrix { border-spacing: 1px; }
+  .matrix td { min-width: 1.75rem; }
+  .matrix tbody th span { max-width: 6rem; }
   nav { display: none; }
   details::details-content { content-visibility: visible; block-size: auto; }
-  .tiles { grid-template-columns: repeat(4, minmax(0, 1fr)); }
+  .tiles { grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 0.625rem; }
+  .tile .figure { font-size: 1.25rem; }
+  .beside { grid-template-columns: minmax(0, 1fr); gap: 1.25rem; }
+  .beside figure { max-width: 34rem; }
+  .data th, .data td { padding-inline: 0.5rem; }
+  .cards { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   .scroll { overflow: visible; }
   h2, h3, .lead, caption { break-after: avoid; }
   tr, figure, .tile, .group, .doubts li { break-inside: avoid; }

@@ -106,6 +106,11 @@ describe.skipIf(executablePath === undefined)("the report in a browser", () => {
       }
     const ground = await page.evaluate("getComputedStyle(document.body).backgroundColor");
     expect(ground).toBe(colorScheme === "dark" ? "rgb(15, 19, 23)" : "rgb(246, 247, 249)");
+    await page.emulateMedia({ media: "print" });
+    for (const width of [718, 624]) {
+      await page.setViewportSize({ width, height: 1000 }); // A4 and letter between usual margins
+      expect(await page.evaluate(look)).toMatchObject({ scroll: 0, out: [], charts: 1, clipped: [] });
+    }
     expect(complaints).toEqual([]);
     await page.close();
   });

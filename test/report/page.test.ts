@@ -112,6 +112,10 @@ describe("the curve", () => {
       .slice(0, 5)
       .map(Number); // 0, 25, … 100 %
     const share = (y: number): number => (grid[0]! - y) / (grid[0]! - grid[4]!);
+    const band = matches(text, /<polygon class="band" points="([^"]+)"/g)[0]!.split(" ");
+    const { sweep } = sampleResult({ epsilon: 0.1, sweep: [0.1, 0.2] }); // upper edge from left to right, then back below
+    expect(share(Number(band[1]!.split(",")[1]))).toBeCloseTo(sweep[0]!.robustAccuracy.high, 3);
+    expect(share(Number(band[4]!.split(",")[1]))).toBeCloseTo(sweep[0]!.robustAccuracy.low, 3);
     expect(share(clean![1]!)).toBeCloseTo(0.982, 3);
     expect(share(main![1]!)).toBeCloseTo(0.949, 3);
     expect(main![0]! - clean![0]!).toBeCloseTo(last![0]! - main![0]!, 1);
