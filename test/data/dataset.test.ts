@@ -48,6 +48,8 @@ describe("batches", () => {
   it("gives another range, from bytes and from floats", () => {
     expect(batchOf(inRange(dataset, [-1, 1]), [0]).x).toEqual(Float32Array.of(-1, 1));
     expect(batchOf(inRange(dataset, [0, 255]), [1, 2]).x).toEqual(Float32Array.of(51, 102, 153, 204));
+    const narrow = createDataset({ ...parts, pixels: Uint8Array.of(51, 102, 153, 204, 51, 204), stored: [51, 204] });
+    expect([...batchOf(narrow, [0, 1]).x]).toEqual([0, Math.fround(1 / 3), Math.fround(2 / 3), 1]);
     const floats = createDataset({ ...parts, pixels: Float32Array.of(-1, 1, 0, 0.5, -0.5, 0), stored: [-1, 1] });
     expect([...batchOf(floats, [0, 1]).x]).toEqual([0, 1, 0.5, 0.75]);
     expect([...batchOf(inRange(floats, [-1, 1]), [1]).x]).toEqual([0, 0.5]);
