@@ -5,8 +5,8 @@ import { graphNodes } from "../graph/index.ts";
 import { concatChunks, encodeModel } from "../onnx/index.ts";
 import { losses } from "../loss/index.ts";
 import { loadClassifier } from "../models/index.ts";
-import { decomposeInternal, toOnnx } from "../ops/index.ts";
-import { simplify } from "../graph/index.ts";
+import { toOnnx } from "../ops/index.ts";
+import { lowerForCpu } from "../runtime/index.ts";
 import { defineCommand, EXIT } from "./command.ts";
 import { names } from "./names.ts";
 
@@ -32,7 +32,7 @@ export const exportCommand = defineCommand({
   run: async ({ args: [what, path], options: { out, loss, norm }, output }) => {
     const { graph } = await loadClassifier(path!);
     const made = what === "gradient" ? gradientGraph(graph, loss) : attackStepGraph(graph, loss, norm);
-    const portable = simplify(decomposeInternal(made));
+    const portable = lowerForCpu(made); // what the engine runs, in standard operators only
     const file = out ?? `${path!.replace(/\.onnx(\.gz)?$/, "")}.${what}.onnx`;
     await writeFile(file, concatChunks(encodeModel(toOnnx(portable))));
     const describe = (values: readonly { name: string; shape: readonly number[]; dtype: string }[]): string =>
