@@ -16,8 +16,8 @@ export interface Publication {
 }
 
 /**
- * The data sets that can be fetched. Sources of addresses and checksums: the publishers' pages (MNIST: the mirrors of
- * torchvision and TensorFlow, as the first address asks for a password today).
+ * The data sets that can be fetched. Sources of addresses and checksums: the publishers' pages; for MNIST the mirrors
+ * that torchvision and TensorFlow use.
  */
 export const publications = {
   mnist: {
