@@ -69,7 +69,19 @@ const cpuSeconds = (pid) => {
   }
 };
 
-/** Runs a command until its output matches. @returns seconds until then; the process itself is waited for */
+/** Largest resident memory of a process so far; Linux only. */
+const peakBytes = (pid) => {
+  try {
+    return 1024 * Number(/VmHWM:\s*(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "latin1"))[1]);
+  } catch {
+    return undefined;
+  }
+};
+
+/**
+ * Runs a command until its output matches; the process itself is waited for.
+ * @returns seconds and peak memory until the match
+ */
 const timeCommand = ([command, ...args], pattern) =>
   new Promise((resolve, reject) => {
     const start = performance.now();
@@ -79,7 +91,8 @@ const timeCommand = ([command, ...args], pattern) =>
     const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
     child.stdout.on("data", (data) => {
       output += data;
-      if (first === undefined && pattern.test(output)) first = (performance.now() - start) / 1000;
+      if (first === undefined && pattern.test(output))
+        first = { seconds: (performance.now() - start) / 1000, peakBytes: peakBytes(child.pid) };
     });
     child.stderr.on("data", (data) => (complaint = (complaint + data).slice(-1000)));
     child.on("error", reject);
@@ -99,14 +112,19 @@ export const startCommand = ({ command, pattern }, files) => {
     "{report}": files.report,
   };
   const line = command.map((word) => words[word] ?? word);
+  let peak;
   const answers = {
     prepare: async () => ({}),
     run: async ({ iterations }) => {
       let seconds = 0;
-      for (let i = 0; i < iterations; i++) seconds += await timeCommand(line, new RegExp(pattern));
+      for (let i = 0; i < iterations; i++) {
+        const found = await timeCommand(line, new RegExp(pattern));
+        seconds += found.seconds;
+        peak = found.peakBytes;
+      }
       return { seconds: seconds / iterations };
     },
-    memory: async () => ({ peakBytes: undefined }),
+    memory: async () => ({ peakBytes: peak }),
   };
   return { ask: (request) => answers[request.cmd](request), close: async () => undefined, cpuSeconds: () => 0 };
 };

@@ -101,21 +101,18 @@ const LABELS = `${shared}mnist/t10k-labels-idx1-ubyte.gz`;
 
 /** Whole processes, from start to the line that shows the wanted number. */
 const evaluation = (name, pattern, ...command) => ({ name, kind: "command", command, pattern });
-const evaluate = (pattern, model, ...options) =>
+const evaluate = (pattern, model, options) =>
   evaluation("temper", pattern, "node", bin, "evaluate", model, ...options, "--epsilon", "0.1", "--report", "{report}");
+const COLD = ["--range", "0:100", "--attack", "pgd:steps=1"];
+const WHOLE = ["--data", IMAGES, "--range", "0:1000", "--sweep", "0.1", "--attack", "pgd:steps=20,stepSize=0.01"];
 const commandRows = [
   row("cold-start", "cold start: `temper evaluate`, tiny model, to the first number", [
-    evaluate("clean accuracy \\d", "{model}", "--range", "0:100", "--attack", "pgd:steps=1"),
+    evaluate("clean accuracy \\d", "{model}", COLD),
     evaluation("torch", "accuracy \\d", "python", "{peer}", "cold"),
   ]),
   existsSync(KW) &&
     row("evaluate-mnist", "`temper evaluate`, 1,000 MNIST images, PGD-20, whole process to the robust accuracy", [
-      evaluate(
-        "robust accuracy \\d",
-        KW,
-        ...["--data", IMAGES, "--range", "0:1000", "--sweep", "0.1"],
-        ...["--attack", "pgd:steps=20,stepSize=0.01"],
-      ),
+      evaluate("robust accuracy \\d", KW, WHOLE),
       evaluation("torchattacks", "robust accuracy \\d", "python", "{peer}", "evaluate", KW, IMAGES, LABELS, "1000"),
     ]),
 ].filter(Boolean);
