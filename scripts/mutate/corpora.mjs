@@ -8,6 +8,8 @@ import { isDeepStrictEqual } from "node:util";
 import { gzipSync } from "node:zlib";
 import { createRng, f32, isTemperError } from "temper/core";
 import * as onnx from "temper/onnx";
+import { importModel } from "temper/ops";
+import { dataCorpora } from "./data-corpora.mjs";
 import { edited } from "./edits.mjs";
 import { mutation, protobufTargets } from "./mutations.mjs";
 import { sampleModels } from "./sample-models.mjs";
@@ -62,6 +64,7 @@ const readModel = (bytes) => {
   if (!isDeepStrictEqual(again, model)) throw new Error("written and read again, the model is another one");
   onnx.validateModel(model);
   readTensors(model);
+  importModel(model);
 };
 
 const models = () => {
@@ -137,4 +140,4 @@ const files = async () => {
 };
 
 /** All corpora, made anew: `{ name, seeds: { name, bytes, targets }[], damage, read }`. */
-export const corpora = async () => [models(), tensors(), ...(await files())];
+export const corpora = async () => [models(), tensors(), ...(await files()), ...dataCorpora()];
