@@ -1,5 +1,5 @@
 import type { AttackRow, EvaluationResult } from "../evaluate/index.ts";
-import { count, decimal, duration, epsilonText, interval, optionsText, percent, plural } from "./format.ts";
+import { count, decimal, duration, epsilonText, interval, optionsText, percent, plural, successes } from "./format.ts";
 import { html, type Html, type Piece } from "./html.ts";
 import { shareBar } from "./svg.ts";
 import { type Column, dataTable } from "./table.ts";
@@ -36,6 +36,18 @@ const attackTable = (caption: Piece, rows: readonly AttackRow[]): Html =>
     "cards-form",
   );
 
+/** Examples that the first attack was not given, though the model has them right. */
+const fallenEarlier = ({ attacks, cleanAccuracy }: EvaluationResult): Html | false => {
+  const first = attacks[0],
+    fallen =
+      first && cleanAccuracy.count === first.robustAccuracy.count ? successes(cleanAccuracy) - first.attempted : 0;
+  return (
+    fallen > 0 &&
+    html` ${plural(fallen, "example")} that fell already at a smaller epsilon ${fallen === 1 ? "counts" : "count"} as
+    broken and ${fallen === 1 ? "was" : "were"} not tried again.`
+  );
+};
+
 /** One row an attack: what it was given, what it broke, what that cost. The other epsilons fold. */
 export const attackSection = (result: EvaluationResult): Html => {
   const others = result.sweep.filter((row) => row.epsilon > 0 && row.epsilon !== result.threat.epsilon);
@@ -44,7 +56,7 @@ export const attackSection = (result: EvaluationResult): Html => {
     <p class="lead">
       The attacks run one after the other; each sees only the examples that all before it left standing. “Correct
       afterwards” counts this attack and all before it, with its 95 % interval. Costs are averages over the examples
-      tried.
+      tried.${fallenEarlier(result)}
     </p>
     ${result.attacks.length === 0 ? html`<p>No attack was run.</p>` : attackTable(html`At the main epsilon, ${epsilonText(result.threat.epsilon)}`, result.attacks)}
     ${

@@ -1,6 +1,7 @@
 import type { EvaluationResult } from "../evaluate/index.ts";
 import { count, epsilonText, interval, percent } from "./format.ts";
 import { html, type Html } from "./html.ts";
+import { noun } from "./summary.ts";
 import { accuracyCurve, type CurvePoint, legendMark } from "./svg.ts";
 import { dataTable } from "./table.ts";
 
@@ -21,11 +22,15 @@ export const curveSection = (result: EvaluationResult): Html => {
   const points = curvePoints(result);
   const last = points.at(-1)!;
   const label = `Accuracy against epsilon: ${percent(points[0]!.accuracy.value)} without attack, ${percent(last.accuracy.value)} at epsilon ${epsilonText(last.epsilon)}. All figures stand in the table that follows.`;
+  const counts = points.map((p) => p.accuracy.count),
+    fewest = Math.min(...counts),
+    most = Math.max(...counts),
+    uneven = fewest < most; // a sweep may ask fewer examples than the main epsilon
   const rows = points.map((p) => [
     p.kind === "clean"
       ? "0 (no attack)"
       : html`${epsilonText(p.epsilon)}${p.kind === "main" && html` <span class="tag">main</span>`}`,
-    percent(p.accuracy.value),
+    html`${percent(p.accuracy.value)}${uneven && html`<span class="sub">of ${count(p.accuracy.count)}</span>`}`,
     interval(p.accuracy),
   ]);
   return html`<section id="curve" aria-labelledby="curve-title">
@@ -44,7 +49,7 @@ export const curveSection = (result: EvaluationResult): Html => {
         </figcaption>
       </figure>
       ${dataTable(
-        `Worst case over all attacks, ${count(result.robustAccuracy.count)} examples`,
+        `Worst case over all attacks, ${uneven ? `${count(fewest)} to ` : ""}${count(most)} ${noun(result)}`,
         [{ title: "epsilon" }, { title: "correct", number: true }, { title: "95\u00a0% interval", number: true }],
         rows,
         "plain",

@@ -21,7 +21,7 @@ const example = (result: EvaluationResult, row: ExampleRow): Html => {
     adversarial: `Example ${row.index} changed by ${row.attack}: the model says ${className(result, row.adversarial.label)}`,
   });
   return html`<article class="example">
-    <h3>Example ${count(row.index)} <span class="truth">is ${truth}</span></h3>
+    <h3>Example ${count(row.index)} <span class="truth">true class: ${truth}</span></h3>
     <div class="triple">
       <figure>
         ${pictures.clean}

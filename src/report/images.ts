@@ -64,6 +64,13 @@ const changeOf = ({
   return { change, largest: change.reduce((m, v) => Math.max(m, Math.abs(v)), 0) };
 };
 
+/**
+ * The change that is shown as black or white: epsilon in linf, the same for all examples; else, or where an attack was
+ * allowed more than the main epsilon, the largest change present. Float32 rounding does not count as more.
+ */
+const boundOf = ({ norm, epsilon }: EvaluationResult["threat"], largest: number): number =>
+  norm === "linf" && largest <= epsilon * (1 + 1e-5) ? epsilon : largest;
+
 /** Factors below 10 with one decimal, others whole; `×5`, `×2.5`, `×128`. */
 const factorText = (k: number): string => `×${k >= 10 ? Math.round(k) : Number(k.toPrecision(2))}`;
 
@@ -78,7 +85,7 @@ const imageOf = (url: string, { width, height }: PictureForm, alt: string): Html
 
 /**
  * Clean input, change and adversarial input of an example. The change is shown about mid-grey, scaled so that the
- * largest allowed change per pixel (linf) or the largest one present (other norms) reaches black or white.
+ * largest allowed change per pixel (linf) or the largest one present (other norms) is black or white.
  *
  * @param alts  what the pictures show, for those who do not see them
  */
@@ -90,7 +97,7 @@ export const examplePictures = (
   const { change, largest } = changeOf(row),
     form = pictureForm(model.inputShape),
     [low, high] = threat.box;
-  const bound = (threat.norm === "linf" && threat.epsilon > 0 ? threat.epsilon : largest) || (high - low) / 2;
+  const bound = boundOf(threat, largest) || (high - low) / 2;
   if (!form || row.pixels.length !== form.width * form.height * form.given)
     return vectorPictures(row, change, bound, alts);
   const picture = (pixels: ArrayLike<number>, from: number, to: number, alt: string): Html =>

@@ -126,6 +126,18 @@ describe("the curve", () => {
     expect(page({ epsilon: 8 / 255, sweep: [8 / 255, 0.1] })).not.toMatch(/>\s*8\/255\s*<\/text>/);
   });
 
+  it("says how many examples stand behind each point where that differs", () => {
+    const result = sampleResult({ examples: 0 });
+    const sweep = result.sweep.map((row) =>
+      row.epsilon === 0.1 ? row : { ...row, robustAccuracy: { ...row.robustAccuracy, count: 300 } },
+    );
+    const text = words(section(renderReport({ ...result, sweep }), "curve"));
+    expect(text).toContain("Worst case over all attacks, 300 to 1,000 images");
+    expect(text.match(/of 300/g)).toHaveLength(5);
+    expect(text.match(/of 1,000/g)).toHaveLength(2);
+    expect(words(section(page(), "curve"))).not.toContain("of 1,000");
+  });
+
   it("stands without a sweep", () => {
     const charts = matches(section(page({ sweep: [] }), "curve"), /<svg\s+class="chart"[\s\S]*?<\/svg>/g);
     for (const chart of charts) expect(matches(chart, /class="point ([a-z]+)"/g)).toEqual(["clean"]);
@@ -147,6 +159,15 @@ describe("attacks and classes", () => {
     ])
       expect(main).toContain(part);
     expect(matches(text, /<table/g)).toHaveLength(6); // the main epsilon, and five others folded
+  });
+
+  it("says which examples fell before the first attack", () => {
+    const result = sampleResult({ examples: 0 });
+    const attacks = result.attacks.map((row, i) => (i === 0 ? { ...row, attempted: row.attempted - 40 } : row));
+    expect(words(renderReport({ ...result, attacks }))).toContain(
+      "40 examples that fell already at a smaller epsilon count as broken",
+    );
+    expect(words(page())).not.toContain("fell already");
   });
 
   it.each([
@@ -249,6 +270,19 @@ describe("examples", () => {
     const change = imagesOf(page(form))[1]!;
     expect(words(page(form))).toContain(`±${Number(largest.toPrecision(4))}`);
     expect([...change.data].some((v) => v === 0 || v === 255)).toBe(true);
+  });
+
+  it("shows changes beyond the main epsilon to their own scale", () => {
+    const result = sampleResult({ examples: 1 }),
+      row = result.examples[0]!;
+    const far = {
+      ...row,
+      pixels: row.pixels.map(() => 0.5),
+      adversarialPixels: row.pixels.map((_, i) => (i === 0 ? 0.75 : 0.4)),
+    };
+    const text = renderReport({ ...result, examples: [far] });
+    expect(words(text)).toContain("change ×2 grey = no change, black and white = ±0.25");
+    expect(Array.from(imagesOf(text)[1]!.data).slice(0, 2)).toEqual([255, level(-0.1, -0.25, 0.25)]);
   });
 
   it("shows an unchanged example as plain grey", () => {
