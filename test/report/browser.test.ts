@@ -57,9 +57,9 @@ const look = `(() => {
 })()`;
 
 describe.skipIf(executablePath === undefined)("the report in a browser", () => {
-  const folder = mkdtempSync(join(tmpdir(), "temper-report-"));
-  let browser: Browser;
+  let browser: Browser, folder: string;
   beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), "temper-report-"));
     const args = [
       "--no-sandbox",
       "--disable-gpu",
