@@ -22,6 +22,7 @@ import { attributeOf, inputAt, type Normalize } from "./node.ts";
  * refuse what no longer fits; checkBatch refuses what fits but mixes examples.
  */
 
+/** The axis that grows with the batch, -1 without one. */
 const batchAxis = (x: Value): number => x.shape.findIndex((d) => d < 0);
 
 /** [1, 256] on [N, 256] means [N, 256]; [17, 4, 8] on [17, N, 32] means [17, 4N, 8]. */
@@ -72,17 +73,22 @@ const isActivation = (v: Value | undefined): v is Value =>
 
 /** Operators of one input whose `axis` says where to cut, not over what to compute. */
 const CUTTING: ReadonlySet<string> = new Set(["Flatten", "Split"]);
+/** Operators that keep the order of the elements and only move the borders of axes. */
+const REGROUPING: ReadonlySet<string> = new Set(["Flatten", "Reshape", "Squeeze", "Unsqueeze"]);
 
 /**
- * Whether the examples of a batch still go through the graph one beside the other.
+ * Whether the examples of a batch still go through the graph one beside the other: no node computes over them, and in
+ * an axis that holds the batch and more the batch is outermost, as the opened targets of Reshape take for granted.
+ *
  * @throws TemperError `unsupported`, naming the node or output that joins them
  */
 export const checkBatch = (graph: Graph): void => {
   for (const node of graphNodes(graph)) {
-    const [x] = node.inputs;
-    if (!node.inputs.some(isActivation)) continue;
-    const lost = node.outputs.some((v) => v.dtype.includes("float") && !isActivation(v));
-    if (lost || (isActivation(x) && overBatch(node, x)))
+    const from = node.inputs.filter(isActivation),
+      to = node.outputs.filter((v) => v.dtype.includes("float"));
+    if (from.length === 0) continue;
+    const kept = to.every((y) => isActivation(y) && from.every((x) => sameExamples(node, x, y)));
+    if (!kept || (isActivation(node.inputs[0]) && overBatch(node, node.inputs[0])))
       throw new TemperError("unsupported", `${describeNode(node)} computes over the batch axis.`);
   }
   for (const [name, { shape }] of Object.entries(graph.outputs))
@@ -91,6 +97,19 @@ export const checkBatch = (graph: Graph): void => {
         "unsupported",
         `output "${name}" would be ${formatShape(shape)}, without the batch in front.`,
       );
+};
+
+/** As many rows an example as before; or, where axes are regrouped, as many elements before the batch. */
+const sameExamples = ({ op }: Node, x: Value, y: Value): boolean => {
+  const before = ({ shape }: Value): number =>
+    elements(
+      shape.slice(
+        0,
+        shape.findIndex((d) => d < 0),
+      ),
+    );
+  const rows = ({ shape }: Value): number => shape.find((d) => d < 0)!;
+  return REGROUPING.has(op.name) ? before(x) === before(y) : rows(x) === rows(y);
 };
 
 const overBatch = (node: Node, x: Value): boolean => {

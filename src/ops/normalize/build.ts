@@ -20,6 +20,7 @@ import { readInitializers } from "./initializers.ts";
 import { declaredType, type Symbols } from "./inputs.ts";
 import { legacyForms } from "./legacy.ts";
 import { describeFileNode, type FileNode, knownNumber, type Normalize, type NormalizeContext } from "./node.ts";
+import { outputRules } from "./outputs.ts";
 import { normalizations } from "./table.ts";
 
 /** What the nodes of a file are read with. */
@@ -193,10 +194,13 @@ const checkedAttributes = (node: FileNode, spec: AttributeSpec): Attributes =>
     }),
   );
 
-/** Declared types of a node's outputs; undefined where one that is read has none. */
-const outputTypes = ({ symbols, types }: Build, { outputs }: FileNode): ValueType[] | undefined => {
+/** Types of a node's outputs: declared, or by rule; undefined where one that is read has neither. */
+const outputTypes = ({ symbols, types }: Build, node: FileNode): ValueType[] | undefined => {
   const unread: ValueType = { dtype: "float32", shape: [] };
-  const found = outputs.map((name) => (name === "" ? unread : declaredType(types.get(name), symbols)));
+  const byRule = outputRules[`${node.domain}.${node.opType}`]?.(node);
+  const found = node.outputs.map((name, i) =>
+    name === "" ? unread : (byRule?.[i] ?? declaredType(types.get(name), symbols)),
+  );
   return found.every((type) => type !== undefined) ? found : undefined;
 };
 

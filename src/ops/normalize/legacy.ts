@@ -26,7 +26,10 @@ const aligned: Normalize = (node) => {
   const from = axis < 0 ? axis + x.shape.length : axis;
   const behind = x.shape.length - from - y.shape.length;
   if (behind < 0)
-    throw new TemperError("bad-shape", `${describeFileNode(node)}: axis ${axis} leaves no room for the second operand.`);
+    throw new TemperError(
+      "bad-shape",
+      `${describeFileNode(node)}: axis ${axis} leaves no room for the second operand.`,
+    );
   return withInput(plain, 1, reshape(y, [...y.shape, ...Array.from({ length: behind }, () => 1)]));
 };
 

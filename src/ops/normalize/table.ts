@@ -1,9 +1,12 @@
 import { f32, fromFloat64, i64, TemperError, zeros } from "../../core/index.ts";
 import { constant, elements, normalizeAxis, type Shape, type Value } from "../../graph/index.ts";
 import { dataTypeOf, denseFromSparse, type AttributeProto } from "../../onnx/index.ts";
-import { add, mul } from "../arithmetic.ts";
+import { add, addScalar, div, mul } from "../arithmetic.ts";
 import { full } from "../broadcast.ts";
+import { reduceMean } from "../reduce.ts";
 import { reshape } from "../reshape.ts";
+import { sqrt, square } from "../unary.ts";
+import { attention } from "./attention.ts";
 import { axesToInput, clip, pad, resize, slice, split, topK } from "./axes.ts";
 import {
   attributeOf,
@@ -128,8 +131,19 @@ const dft: Normalize = (node) =>
     ? withInput(without(node, "axis"), 2, constant(i64([attributeOf(node, "axis", "int") ?? 1], [])))
     : node;
 
+/** x / √(mean x² + epsilon) · scale over the axes from `axis` on. Source: ONNX RMSNormalization, opset 23. */
+const rmsNorm: Normalize = (node) => {
+  const x = inputAt(node, 0),
+    rank = x.shape.length;
+  const axis = normalizeAxis(attributeOf(node, "axis", "int") ?? -1, rank);
+  const axes = Array.from({ length: rank - axis }, (_, i) => axis + i);
+  const root = sqrt(addScalar(reduceMean(square(x), axes, true), attributeOf(node, "epsilon", "float") ?? 1e-5));
+  return [mul(div(x, root), inputAt(node, 1))];
+};
+
 /** Older and equivalent forms of operators, turned into the opset-20 forms of the records. */
 export const normalizations: Readonly<Record<string, Normalize>> = {
+  Attention: attention,
   BatchNormalization: batchNorm,
   CastLike: castLike,
   Clip: clip,
@@ -142,6 +156,7 @@ export const normalizations: Readonly<Record<string, Normalize>> = {
   LogSoftmax: flattened,
   Pad: pad,
   Pow: pow,
+  RMSNormalization: rmsNorm,
   ReduceL1: axesToInput(18),
   ReduceL2: axesToInput(18),
   ReduceLogSum: axesToInput(18),
