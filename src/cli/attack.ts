@@ -1,17 +1,17 @@
-import { readFile, writeFile } from "node:fs/promises";
-import { createTarget, predictionOf } from "../attack/index.ts";
-import { i64, sizeOf, text, type Tensor, TemperError } from "../core/index.ts";
-import { batchBetween, countOf, readNpz, writeNpz } from "../data/index.ts";
-import { attackDataset } from "../evaluate/index.ts";
 import { attacks } from "../attack/index.ts";
-import { formatTable } from "../report/index.ts";
-import { defaultEngine } from "../runtime/index.ts";
-import { formatEpsilon, threat as createThreat } from "../threat/index.ts";
+import { text } from "../core/index.ts";
+import { attackDataset, warmUp } from "../evaluate/index.ts";
+import { formatEpsilon } from "../threat/index.ts";
 import { defineCommand, EXIT } from "./command.ts";
+import { prepareFile } from "./files.ts";
 import { names } from "./names.ts";
+import { attackTable } from "./print-evaluation.ts";
+import { saveExamples, verifyExamples } from "./save-examples.ts";
 import {
   announce,
+  chosen,
   dataOptions,
+  fractionText,
   modelOptions,
   openDataset,
   openModel,
@@ -40,94 +40,47 @@ export const attackCommand = defineCommand({
     "temper attack model.onnx --norm l2 --epsilon 0.5 --attack pgd:steps=100,restarts=5 --range 0:200",
   ],
   run: async ({ args, options, output, signal }) => {
+    const attack = parseAttack(options.attack, options.norm),
+      file = options.save === undefined ? undefined : await prepareFile(options.save);
+    void warmUp();
     const data = await openDataset(options);
     const { model, dataset } = await openModel(args[0]!, data, options);
     announce(output, model, dataset);
+    const { norm, epsilon, seed, device } = options;
     const found = await attackDataset(model, dataset, {
-      attack: parseAttack(options.attack),
-      norm: options.norm,
-      epsilon: options.epsilon,
-      seed: options.seed,
-      ...(options.batch > 0 && { batch: options.batch }),
-      ...(options.threads > 0 && { threads: options.threads }),
+      attack,
+      norm,
+      epsilon,
+      seed,
+      device,
+      ...chosen(options),
       onProgress: (done, total, accuracy) =>
         output.progress(options.attack, done, total, `standing ${percent(accuracy)}`),
       signal,
     });
-    const { cleanAccuracy, robustAccuracy, row } = found;
-    output.print(`clean accuracy ${percent(cleanAccuracy.value)}`);
-    output.print(
-      `robust accuracy ${percent(robustAccuracy.value)} (95 %: ${percent(robustAccuracy.low)} to ${percent(robustAccuracy.high)}) under ${options.norm} ${formatEpsilon(options.epsilon)}`,
-    );
-    output.print(
-      formatTable(
-        ["attack", "tried", "broken", "gradients each", "forwards each", "seconds"],
-        [
-          [
-            row.name,
-            row.attempted,
-            row.broken,
-            row.gradientEvaluations.toFixed(1),
-            row.forwardEvaluations.toFixed(1),
-            row.seconds.toFixed(1),
-          ].map(String),
-        ],
-      ),
-    );
+    const { cleanAccuracy, robustAccuracy, row, interrupted } = found;
+    output.print(`clean accuracy  ${fractionText(cleanAccuracy)}`);
+    output.print(`robust accuracy ${fractionText(robustAccuracy)} under ${norm} ${formatEpsilon(epsilon)}`);
+    output.print(`\n${attackTable([row])}`);
     let verified: number | undefined;
-    if (options.save !== undefined) {
-      verified = await saveAndVerify(options.save);
+    if (file !== undefined) {
+      await saveExamples(file, dataset, found);
+      verified = await verifyExamples(file, model, dataset, { norm, epsilon });
       output.print(
-        `${options.save}: ${row.broken} adversarial examples, judged again from the file: ${verified} hold.`,
+        `\n${options.save}: ${row.broken} adversarial examples; judged again from the file, ${verified} hold.`,
       );
     }
+    if (interrupted) output.note("The attack was stopped: examples that it had not reached count as standing.");
     output.document({
       cleanAccuracy,
       robustAccuracy,
       attacks: [row],
-      norm: options.norm,
-      epsilon: options.epsilon,
+      norm,
+      epsilon,
+      seed,
+      interrupted,
       ...(verified !== undefined && { file: options.save, verified }),
     });
-    return EXIT.done;
-
-    /** Writes the examples, reads them back and asks the model again about every one that counts as broken. */
-    async function saveAndVerify(file: string): Promise<number> {
-      const { x, labels } = batchBetween(dataset, 0, countOf(dataset)),
-        n = labels.length,
-        shape = [n, ...dataset.shape];
-      const images = (data: Float32Array): Tensor => ({
-        dtype: "float32",
-        shape,
-        data: data as Float32Array<ArrayBuffer>,
-      });
-      const predictions = i64(Array.from(found.predictions)),
-        broken: Tensor = { dtype: "uint8", shape: [n], data: found.broken as Uint8Array<ArrayBuffer> };
-      await writeFile(
-        file,
-        writeNpz({
-          x: images(x),
-          adversarial: images(found.adv),
-          labels: i64(Array.from(labels)),
-          predictions,
-          broken,
-        }),
-      );
-      const read = readNpz(file, new Uint8Array(await readFile(file))),
-        adv = read.get("adversarial")?.data;
-      if (!(adv instanceof Float32Array))
-        throw new TemperError("bad-file", `${file}: reading back what was written failed.`);
-      using target = await createTarget(defaultEngine(), model.graph);
-      const set = createThreat({ norm: options.norm, epsilon: options.epsilon, box: [...dataset.range] });
-      const d = sizeOf(dataset.shape),
-        inside = set.contains(x, adv, d);
-      let holds = 0;
-      for (let i = 0; i < n; i++) {
-        if (!found.broken[i] || !inside[i]) continue;
-        const logits = await target.logits(adv.slice(i * d, (i + 1) * d));
-        if (predictionOf(logits, 0, target.classes) !== labels[i]) holds++;
-      }
-      return holds;
-    }
+    return interrupted ? EXIT.failed : EXIT.done;
   },
 });

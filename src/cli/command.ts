@@ -1,7 +1,7 @@
 import type { OptionSpec, OptionValues } from "../core/index.ts";
 import type { Output } from "./output.ts";
 
-/** Exit codes: done; a threshold or claim was not met; wrong use; a failed run. */
+/** Exit codes: done; a threshold or claim was not met; wrong use; a failed or interrupted run. */
 export const EXIT = { done: 0, missed: 1, usage: 2, failed: 3 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
@@ -17,7 +17,7 @@ export interface CommandContext<S extends OptionSpec> {
   readonly options: OptionValues<S>;
   readonly args: readonly string[];
   readonly output: Output;
-  /** Set by the first Ctrl-C; the second one ends the process. */
+  /** Set by the first Ctrl-C; the second one ends the process. Only a command that stops in good order may read it. */
   readonly signal: AbortSignal;
   /** The command line as it was given, for reports. */
   readonly commandLine: string;

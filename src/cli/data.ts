@@ -1,10 +1,22 @@
-import { countOf, describeDataset, fetchDataset, loadDataset } from "../data/index.ts";
-import { text, TemperError } from "../core/index.ts";
-import { defineCommand, EXIT } from "./command.ts";
+import { lookup, text } from "../core/index.ts";
+import { builtinDatasets, countOf, type Dataset, describeDataset, fetchDataset, loadDataset } from "../data/index.ts";
+import { type CommandContext, defineCommand, EXIT } from "./command.ts";
 import { dataRoot } from "./data-root.ts";
 import { dataOptions, openDataset } from "./shared-options.ts";
 
-const FETCHABLE = ["mnist", "fashion-mnist", "cifar10"] as const;
+const fetchable = Object.fromEntries(Object.entries(builtinDatasets).filter(([, { kind }]) => kind === "fetched"));
+
+const options = {
+  split: dataOptions.split,
+  range: dataOptions.range,
+  pixelRange: dataOptions.pixelRange,
+  dataLayout: dataOptions.dataLayout,
+  url: text({
+    default: undefined,
+    help: "fetch from this address instead of the publisher's (a mirror with the same files)",
+  }),
+} as const;
+type Context = CommandContext<typeof options>;
 
 export const dataCommand = defineCommand({
   name: "data",
@@ -13,39 +25,45 @@ export const dataCommand = defineCommand({
     { name: "action", help: "what to do", choices: ["fetch", "show"] },
     { name: "name", help: "fetch: a data set's name; show: a name, file or folder" },
   ],
-  options: {
-    split: dataOptions.split,
-    pixelRange: dataOptions.pixelRange,
-    dataLayout: dataOptions.dataLayout,
-    url: text({
-      default: undefined,
-      help: "fetch from this address instead of the publisher's (a mirror with the same files)",
-    }),
-  },
+  options,
   examples: ["temper data fetch mnist", "temper data show images/ --split train"],
-  run: async ({ args: [action, name], options, output, signal }) => {
-    if (action === "show") {
-      const { ...summary } = describeDataset(await openDataset({ ...options, data: name!, range: undefined }));
-      for (const [key, value] of Object.entries(summary))
-        output.print(`${key.padEnd(9)} ${Array.isArray(value) ? value.join(", ") : String(value)}`);
-      output.document(summary);
-      return EXIT.done;
-    }
-    if (!FETCHABLE.some((known) => known === name))
-      throw new TemperError("bad-option", `data fetch: name must be one of ${FETCHABLE.join(", ")}, got ${name}.`);
-    const root = dataRoot();
-    await fetchDataset(name as (typeof FETCHABLE)[number], {
-      dataRoot: root,
-      signal,
-      ...(options.url !== undefined && { baseUrl: options.url }),
-      onProgress: ({ file, receivedBytes, totalBytes, note }) =>
-        note === undefined
-          ? output.progress(file, receivedBytes, totalBytes, "bytes")
-          : output.note(`${file}: ${note}`),
-    });
-    const dataset = await loadDataset(name!, { split: options.split, dataRoot: root });
-    output.print(`${name} is in ${root}: ${countOf(dataset)} ${dataset.split} examples.`);
-    output.document({ name, dataRoot: root, count: countOf(dataset), split: dataset.split });
+  run: async (context) => {
+    if (context.args[0] === "show") await show(context);
+    else await fetchOne(context);
     return EXIT.done;
   },
 });
+
+const show = async ({ args, options: given, output }: Context): Promise<void> => {
+  const dataset = await openDataset({ ...given, data: args[1]! });
+  const { notes, ...facts } = describeDataset(dataset),
+    perClass = countPerClass(dataset);
+  const line = (key: string, value: string): void => output.print(`${key.padEnd(9)} ${value}`);
+  for (const [key, value] of Object.entries(facts))
+    if (key !== "classes") line(key, Array.isArray(value) ? value.join(key === "shape" ? "x" : " to ") : String(value));
+  line("classes", dataset.classes.map((name, k) => `${name} (${perClass[k]})`).join(", "));
+  for (const note of notes) line("note", note);
+  output.document({ ...facts, perClass, notes });
+};
+
+const countPerClass = ({ labels, classes }: Dataset): number[] => {
+  const counts = classes.map(() => 0);
+  for (const label of labels) counts[label]!++;
+  return counts;
+};
+
+const fetchOne = async ({ args, options: { url, split }, output, signal }: Context): Promise<void> => {
+  const name = args[1]! as keyof typeof builtinDatasets,
+    root = dataRoot();
+  lookup(fetchable, name, "data set to fetch");
+  await fetchDataset(name, {
+    dataRoot: root,
+    signal,
+    ...(url !== undefined && { baseUrl: url }),
+    onProgress: ({ file, receivedBytes, totalBytes, note }) =>
+      note === undefined ? output.progress(file, receivedBytes, totalBytes, "bytes") : output.note(`${file}: ${note}`),
+  });
+  const dataset = await loadDataset(name, { split, dataRoot: root });
+  output.print(`${name} is in ${root}: ${countOf(dataset)} ${dataset.split} examples.`);
+  output.document({ name, dataRoot: root, count: countOf(dataset), split: dataset.split });
+};

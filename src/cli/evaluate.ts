@@ -1,14 +1,15 @@
 import { writeFile } from "node:fs/promises";
-import { basename, resolve } from "node:path";
+import { basename } from "node:path";
 import { float, int, numbers, text } from "../core/index.ts";
-import { evaluate, type EvaluationProgress, type EvaluationResult } from "../evaluate/index.ts";
-import { formatTable, renderJson, renderReport } from "../report/index.ts";
-import { formatEpsilon } from "../threat/index.ts";
+import { evaluate, type EvaluationResult, warmUp } from "../evaluate/index.ts";
+import { renderJson, renderReport } from "../report/index.ts";
 import { defineCommand, EXIT } from "./command.ts";
-import type { Output } from "./output.ts";
+import { prepareFile } from "./files.ts";
+import { printResult, progressOn } from "./print-evaluation.ts";
 import {
   announce,
   attackOption,
+  chosen,
   dataOptions,
   modelOptions,
   openDataset,
@@ -34,7 +35,7 @@ export const evaluateCommand = defineCommand({
     sweepCount: int({ default: 500, min: 1, help: "examples that the further epsilons see" }),
     report: text({
       default: undefined,
-      help: "HTML report to write, with a JSON file beside it (default <model>-report.html)",
+      help: "HTML report to write, with a JSON file beside it; default <model>-report.html, with --json none",
     }),
     minRobustAccuracy: float({
       default: 0,
@@ -50,83 +51,51 @@ export const evaluateCommand = defineCommand({
     "temper evaluate model.onnx --data images/ --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --json",
   ],
   run: async ({ args, options, output, signal, commandLine }) => {
+    const attacks = options.attack.map((value) => parseAttack(value, options.norm)),
+      page = await reportPath(args[0]!, options.report, output.json);
+    void warmUp();
     const data = await openDataset(options);
     const { model, dataset } = await openModel(args[0]!, data, options);
     announce(output, model, dataset);
     const result = await evaluate(model, dataset, {
       norm: options.norm,
       epsilon: options.epsilon,
-      ...(options.attack.length > 0 && { attacks: options.attack.map(parseAttack) }),
+      ...(attacks.length > 0 && { attacks }),
       ...(options.sweep.length > 0 && { sweep: options.sweep.filter((e) => e > 0) }),
       sweepCount: options.sweepCount,
       seed: options.seed,
-      ...(options.batch > 0 && { batch: options.batch }),
-      ...(options.threads > 0 && { threads: options.threads }),
+      device: options.device,
+      ...chosen(options),
       command: commandLine,
       onProgress: progressOn(output),
       signal,
     });
-    const path = resolve(options.report ?? `${basename(args[0]!).replace(/\.onnx(\.gz)?$/, "")}-report.html`);
-    await writeFile(path, renderReport(result));
-    await writeFile(path.replace(/(\.html?)?$/, ".json"), renderJson(result));
     printResult(output, result);
-    output.print(`report: ${path}`);
-    output.document({
-      ...result,
-      examples: result.examples.map(({ pixels: _, adversarialPixels: __, ...rest }) => rest),
-      report: path,
-    });
-    return result.robustAccuracy.value < options.minRobustAccuracy ? EXIT.missed : EXIT.done;
+    if (page) {
+      await writeFile(page, renderReport(result));
+      await writeFile(page.replace(/\.html$/, ".json"), renderJson(result));
+      output.print(`report: ${page}`);
+    }
+    output.document(renderJson(withoutPixels(result)));
+    if (result.doubts.some(({ code }) => code === "interrupted")) return EXIT.failed;
+    const least = options.minRobustAccuracy;
+    if (result.robustAccuracy.value >= least) return EXIT.done;
+    output.note(
+      `Robust accuracy ${percent(result.robustAccuracy.value)} is below the ${percent(least)} of --min-robust-accuracy.`,
+    );
+    return EXIT.missed;
   },
 });
 
-/** Progress lines; the clean accuracy is printed the moment it is known. */
-export const progressOn = (output: Output): ((progress: EvaluationProgress) => void) => {
-  return ({ phase, attack, epsilon, done, total, accuracy }) => {
-    if (phase === "clean" && done === total) output.print(`clean accuracy ${percent(accuracy)}`);
-    const label = phase === "clean" ? "clean" : `${attack} at ${formatEpsilon(epsilon!)}`;
-    output.progress(label, done, total, `${phase === "clean" ? "right" : "standing"} ${percent(accuracy)}`);
-  };
+/** Where the page goes; a program that reads standard output gets files only where it names them. */
+const reportPath = async (model: string, given: string | undefined, json: boolean): Promise<string | undefined> => {
+  if (given === undefined && json) return undefined;
+  const named = given ?? `${basename(model).replace(/\.onnx(\.gz)?$/, "")}-report`;
+  return prepareFile(`${named.replace(/\.(html?|json)$/, "")}.html`);
 };
 
-export const printResult = (output: Output, result: EvaluationResult): void => {
-  const { threat, robustAccuracy: robust, attacks, sweep, seconds, machine, doubts, cost } = result;
-  output.print(
-    `robust accuracy ${percent(robust.value)} (95 %: ${percent(robust.low)} to ${percent(robust.high)}) under ${threat.norm} ${formatEpsilon(threat.epsilon)}`,
-  );
-  output.print("");
-  output.print(
-    formatTable(
-      ["attack", "tried", "broken", "accuracy after", "gradients each", "forwards each", "seconds"],
-      attacks.map((row) =>
-        [
-          row.name,
-          row.attempted,
-          row.broken,
-          percent(row.robustAccuracy.value),
-          row.gradientEvaluations.toFixed(1),
-          row.forwardEvaluations.toFixed(1),
-          row.seconds.toFixed(1),
-        ].map(String),
-      ),
-    ),
-  );
-  if (sweep.length > 1) {
-    output.print("");
-    output.print(
-      formatTable(
-        ["epsilon", "examples", "robust accuracy"],
-        sweep.map((row) => [
-          formatEpsilon(row.epsilon),
-          String(row.robustAccuracy.count),
-          percent(row.robustAccuracy.value),
-        ]),
-      ),
-    );
-  }
-  for (const doubt of doubts) output.print(`\ndoubt (${doubt.code}): ${doubt.message}`);
-  output.print("");
-  output.print(
-    `${seconds.total.toFixed(1)} s on ${machine.cpu}, ${machine.threads} threads; ${cost.gradientEvaluations} gradient and ${cost.forwardEvaluations} forward evaluations; seed ${result.seed}`,
-  );
-};
+/** The document on standard output: of the form of the JSON file, but without the pictures' pixels. */
+const withoutPixels = (result: EvaluationResult): EvaluationResult => ({
+  ...result,
+  examples: result.examples.map((example) => ({ ...example, pixels: [], adversarialPixels: [] })),
+});

@@ -1,13 +1,15 @@
 import { writeFile } from "node:fs/promises";
-import { gradientGraph, attackStepGraph } from "../attack/index.ts";
-import { choice, text } from "../core/index.ts";
-import { graphNodes } from "../graph/index.ts";
-import { concatChunks, encodeModel } from "../onnx/index.ts";
+import { resolve } from "node:path";
+import { attackStepGraph, gradientGraph } from "../attack/index.ts";
+import { choice, formatShape, TemperError, text } from "../core/index.ts";
+import { graphNodes, type Value } from "../graph/index.ts";
 import { losses } from "../loss/index.ts";
 import { loadClassifier } from "../models/index.ts";
+import { concatChunks, encodeModel } from "../onnx/index.ts";
 import { toOnnx } from "../ops/index.ts";
 import { lowerForCpu } from "../runtime/index.ts";
 import { defineCommand, EXIT } from "./command.ts";
+import { prepareFile } from "./files.ts";
 import { names } from "./names.ts";
 
 /** What can be written; each is a function from the model's graph to a graph. */
@@ -27,27 +29,36 @@ export const exportCommand = defineCommand({
   },
   examples: [
     "temper export gradient model.onnx",
-    "temper export attack-step model.onnx --loss cross-entropy --out step.onnx",
+    "temper export attack-step model.onnx --norm l2 --loss margin --out step.onnx",
   ],
   run: async ({ args: [what, path], options: { out, loss, norm }, output }) => {
+    const name = out ?? `${path!.replace(/\.onnx(\.gz)?$/, "")}.${what}.onnx`,
+      file = await prepareFile(name);
+    if (file === resolve(path!))
+      throw new TemperError("bad-option", `export: --out ${name} is the model itself. Choose another file.`);
     const { graph } = await loadClassifier(path!);
     const made = what === "gradient" ? gradientGraph(graph, loss) : attackStepGraph(graph, loss, norm);
     const portable = lowerForCpu(made); // what the engine runs, in standard operators only
-    const file = out ?? `${path!.replace(/\.onnx(\.gz)?$/, "")}.${what}.onnx`;
     await writeFile(file, concatChunks(encodeModel(toOnnx(portable))));
-    const describe = (values: readonly { name: string; shape: readonly number[]; dtype: string }[]): string =>
-      values
-        .map(
-          ({ name, dtype, shape }) =>
-            `${name}: ${dtype}[${shape.map((d) => (d < 0 ? (d === -1 ? "N" : `${-d}N`) : d)).join(", ")}]`,
-        )
-        .join(", ");
-    const inputs = portable.inputs.map((v) => ({ name: v.node.name, dtype: v.dtype, shape: v.shape }));
-    const outputs = Object.entries(portable.outputs).map(([name, v]) => ({ name, dtype: v.dtype, shape: v.shape }));
-    output.print(
-      `${file}: ${graphNodes(portable).length} nodes\ninputs   ${describe(inputs)}\noutputs  ${describe(outputs)}`,
-    );
-    output.document({ file, inputs, outputs });
+    const describe = ([valueName, { dtype, shape }]: readonly [string, Value]): Described => ({
+      name: valueName,
+      dtype,
+      shape,
+    });
+    const inputs = portable.inputs.map((v) => describe([v.node.name, v])),
+      outputs = Object.entries(portable.outputs).map(describe);
+    output.print(`${name}: ${graphNodes(portable).length} nodes`);
+    output.print(`inputs   ${inputs.map(typeText).join(", ")}`);
+    output.print(`outputs  ${outputs.map(typeText).join(", ")}`);
+    output.document({ file: name, inputs, outputs });
     return EXIT.done;
   },
 });
+
+interface Described {
+  readonly name: string;
+  readonly dtype: string;
+  /** -1 stands for the batch. */
+  readonly shape: readonly number[];
+}
+const typeText = ({ name, dtype, shape }: Described): string => `${name}: ${dtype}${formatShape(shape)}`;

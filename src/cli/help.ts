@@ -8,7 +8,19 @@ const usage = ({ name, positionals }: AnyCommand): string =>
 const describeDefault = ({ default: value, kind }: Option<unknown>): string =>
   value === undefined || kind === "bool" || (Array.isArray(value) && value.length === 0)
     ? ""
-    : ` (default ${String(value)})`;
+    : ` (default ${typeof value === "number" ? Number(value.toPrecision(4)) : String(value)})`;
+
+const LINE = 110;
+/** Words over as many lines as they need, each as long as fits beside `indent` blanks. */
+const wrap = (text: string, indent: number): string => {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const line = lines.at(-1)!;
+    if (line !== "" && indent + line.length + word.length >= LINE) lines.push(word);
+    else lines[lines.length - 1] = line === "" ? word : `${line} ${word}`;
+  }
+  return lines.join(`\n${" ".repeat(indent)}`);
+};
 
 const valueName = ({ kind, choices }: Option<unknown>): string =>
   kind === "bool"
@@ -23,9 +35,10 @@ const optionLines = (spec: OptionSpec): string[] => {
     `${option.help}${describeDefault(option)}${option.kind === "many" ? " (may be repeated)" : ""}`,
   ]);
   const width = Math.min(34, Math.max(...rows.map(([left]) => left.length)) + 2);
-  return rows.map(([left, right]) =>
-    left.length < width ? left.padEnd(width) + right : `${left}\n${" ".repeat(width)}${right}`,
-  );
+  return rows.map(([left, right]) => {
+    const text = wrap(right, width);
+    return left.length < width ? left.padEnd(width) + text : `${left}\n${" ".repeat(width)}${text}`;
+  });
 };
 
 export const commandHelp = (command: AnyCommand): string =>
@@ -58,6 +71,27 @@ export const overview = (version: string, commands: Readonly<Record<string, AnyC
     "",
     ...Object.values(commands).map((command) => `  ${command.name.padEnd(10)}${command.summary}`),
     "",
-    "`temper <command> --help` shows options and examples.",
+    "`temper <command> --help` shows options and examples. With --json, standard output holds one JSON document and",
+    "nothing else; of a command that failed it is { error: { code, message } }.",
+    "Exit codes: 0 done, 1 a threshold was not met, 2 wrong use, 3 a failed or interrupted run.",
     "",
   ].join("\n");
+
+/** The help of a command for programs (`--help --json`). */
+export const describeCommand = (command: AnyCommand): object => ({
+  name: command.name,
+  summary: command.summary,
+  usage: usage(command),
+  arguments: command.positionals,
+  options: Object.entries<Option<unknown>>({ ...command.options, ...commonOptions }).map(
+    ([name, { kind, expected, help, choices, default: value }]) => ({
+      flag: `--${flagName(name)}`,
+      kind,
+      expected,
+      help,
+      ...(choices && { choices }),
+      default: value ?? null,
+    }),
+  ),
+  examples: command.examples,
+});

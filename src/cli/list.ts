@@ -1,9 +1,11 @@
 import { attacks } from "../attack/index.ts";
 import { flagName, type OptionSpec } from "../core/index.ts";
+import { builtinDatasets } from "../data/index.ts";
 import { losses } from "../loss/index.ts";
 import { models } from "../models/index.ts";
 import { ops } from "../ops/index.ts";
 import { formatTable } from "../report/index.ts";
+import { objectives } from "../train/index.ts";
 import { defineCommand, EXIT } from "./command.ts";
 
 interface Listed {
@@ -19,18 +21,18 @@ const registries: Readonly<Record<string, () => readonly Listed[]>> = {
   attacks: () => Object.values(attacks),
   models: () => Object.values(models),
   losses: () => Object.values(losses),
-  data: () => [
-    { name: "glyphs", summary: "Procedural handwritten digits, built in; 1x28x28, 10 classes." },
-    { name: "mnist", summary: "Handwritten digits; 1x28x28, 10 classes. Fetch first." },
-    { name: "fashion-mnist", summary: "Clothing; 1x28x28, 10 classes. Fetch first." },
-    { name: "cifar10", summary: "Small photographs; 3x32x32, 10 classes. Fetch first." },
-  ],
+  recipes: () => Object.values(objectives),
+  data: () =>
+    Object.entries(builtinDatasets).map(([name, { summary, kind }]) => ({
+      name,
+      summary: kind === "fetched" ? `${summary}; once: temper data fetch ${name}` : summary,
+    })),
   operators: () => Object.entries(ops).map(([name, op]) => ({ name, summary: gradientOf(op) })),
 };
 
 export const listCommand = defineCommand({
   name: "list",
-  summary: "List attacks, models, losses, data sets or operators.",
+  summary: "List attacks, models, losses, recipes, data sets or operators.",
   positionals: [{ name: "what", help: "what to list", optional: true, choices: Object.keys(registries) }],
   options: {},
   examples: ["temper list", "temper list attacks", "temper list operators --json"],

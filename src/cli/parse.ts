@@ -1,6 +1,7 @@
 import {
   bool,
   flagName,
+  invalidValue,
   nearest,
   type OptionSpec,
   type OptionValues,
@@ -77,10 +78,7 @@ const resolveFlags = (
 ): OptionValues<OptionSpec> => {
   for (const [name, value] of Object.entries(given))
     if (spec[name]!.parse(value) === undefined)
-      throw new TemperError(
-        "bad-option",
-        `${command.name}: --${flagName(name)} must be ${spec[name]!.expected}, got ${String(value)}.`,
-      );
+      throw invalidValue(command.name, `--${flagName(name)}`, spec[name]!, value);
   return resolveOptions(command.name, spec, given);
 };
 

@@ -1,8 +1,10 @@
 import { basename } from "node:path";
 import { choice, float, int, many, numbers, type OptionValues, text, TemperError } from "../core/index.ts";
-import { applyRange, countOf, type Dataset, inRange, loadDataset } from "../data/index.ts";
-import type { AttackSpec } from "../evaluate/index.ts";
+import { applyRange, countOf, type Dataset, inRange, loadDataset, type Split } from "../data/index.ts";
+import { type AttackSpec, checkAttack, type Fraction } from "../evaluate/index.ts";
 import { type Classifier, loadClassifier } from "../models/index.ts";
+import { DEVICES } from "../runtime/index.ts";
+import type { NormName } from "../threat/index.ts";
 import { dataRoot } from "./data-root.ts";
 import type { Output } from "./output.ts";
 
@@ -47,8 +49,9 @@ export const threatOptions = {
     help: "largest change, in units of the model's input range; fractions such as 8/255 are read",
   }),
   seed: int({ default: 0, min: 0, help: "seed of every random draw" }),
-  batch: int({ default: 0, min: 0, help: "examples a batch; 0: chosen from the size of an example" }),
-  threads: int({ default: 0, min: 0, help: "threads of one run; 0: the physical cores" }),
+  batch: int({ default: 0, min: 0, max: 65536, help: "examples a batch; 0: chosen from the size of an example" }),
+  threads: int({ default: 0, min: 0, max: 1024, help: "threads of one run; 0: the physical cores" }),
+  device: choice(DEVICES, { default: "cpu", help: "where the network runs; see `temper doctor`" }),
 } as const;
 
 export const attackOption = many({
@@ -56,7 +59,7 @@ export const attackOption = many({
   expected: "name or name:option=value,...",
 });
 
-type DataOptions = OptionValues<typeof dataOptions>;
+type DataOptions = Omit<OptionValues<typeof dataOptions>, "split"> & { readonly split: Split };
 type ModelOptions = OptionValues<typeof modelOptions>;
 
 /** `0:255` -> [0, 255]. @throws TemperError `bad-option` */
@@ -96,8 +99,8 @@ export const openModel = async (
   return { model, dataset: declared === undefined ? data : inRange(data, parseRange("--input-range", declared)) };
 };
 
-/** `pgd:steps=20,restarts=5`. Names and values are checked against the attack's record by the evaluation. */
-export const parseAttack = (value: string): AttackSpec => {
+/** `pgd:steps=20,restarts=5`. @throws TemperError `bad-option`, `not-found`: what the attack's record does not have */
+export const parseAttack = (value: string, norm: NormName): Required<AttackSpec> => {
   const [name = "", ...rest] = value.split(":");
   const pairs = rest.join(":").split(",").filter(Boolean);
   const options = pairs.map((pair): [string, string] => {
@@ -106,9 +109,10 @@ export const parseAttack = (value: string): AttackSpec => {
     const key = pair.slice(0, at).replaceAll(/-([a-z])/g, (_, c: string) => c.toUpperCase());
     return [key, pair.slice(at + 1)];
   });
-  return { name, options: Object.fromEntries(options) };
+  return checkAttack({ name, options: Object.fromEntries(options) }, norm);
 };
 
+/** What is measured, and what was assumed about it. */
 export const announce = (output: Output, model: Classifier, dataset: Dataset): void => {
   const [c, h, w] = dataset.shape;
   output.print(
@@ -117,5 +121,21 @@ export const announce = (output: Output, model: Classifier, dataset: Dataset): v
   for (const note of [...model.notes, ...dataset.notes]) output.note(`note: ${note}`);
 };
 
-/** `0.1`, or `8/255 = 0.0314` where it is one. */
+/** What was asked for with 0 as "choose yourself", without those. */
+export const chosen = ({
+  batch,
+  threads,
+}: {
+  readonly batch: number;
+  readonly threads: number;
+}): { readonly batch?: number; readonly threads?: number } => ({
+  ...(batch > 0 && { batch }),
+  ...(threads > 0 && { threads }),
+});
+
+/** `98.20 %`. */
 export const percent = (value: number): string => `${(100 * value).toFixed(2)} %`;
+
+/** `98.20 %  (95 % interval 97.92 to 98.45; 9820 of 10000)`: value, exact interval, counts. */
+export const fractionText = ({ value, low, high, count }: Fraction): string =>
+  `${percent(value).padStart(8)}  (95 % interval ${(100 * low).toFixed(2)} to ${(100 * high).toFixed(2)}; ${Math.round(value * count)} of ${count})`;

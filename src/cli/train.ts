@@ -1,23 +1,24 @@
 import { join } from "node:path";
-import { bool, type OptionSpec, numbers, text } from "../core/index.ts";
-import { applyRange, type Dataset, loadDataset } from "../data/index.ts";
-import { objectives, train, trainOptions } from "../train/index.ts";
+import { bool, isTemperError, type OptionSpec, numbers, text } from "../core/index.ts";
+import { objectives, train, trainOptions, type TrainProgress } from "../train/index.ts";
 import { type CommandContext, defineCommand, EXIT } from "./command.ts";
-import { dataRoot } from "./data-root.ts";
 import { names } from "./names.ts";
-import { percent } from "./shared-options.ts";
+import type { Output } from "./output.ts";
+import { dataOptions, openDataset, percent } from "./shared-options.ts";
 
 const options = {
   model: text({
     default: "small-cnn",
     help: "architecture; see `temper list models`; wide-resnet-28-10 and the like are names too",
   }),
-  data: text({ default: "glyphs", help: "built-in name, fetched set, file or folder" }),
+  data: dataOptions.data,
   range: text({
     default: undefined,
     help: "training examples to use, end excluded, such as 0:5000",
     expected: "two numbers such as 0:5000",
   }),
+  pixelRange: dataOptions.pixelRange,
+  dataLayout: dataOptions.dataLayout,
   out: text({ default: undefined, help: "folder of the run (default runs/<recipe>-<model>-<data>)" }),
   resume: bool({ default: false, help: "go on with the run in --out" }),
   mean: numbers({ default: [], help: "per-channel mean, subtracted inside the model" }),
@@ -36,13 +37,18 @@ export const trainCommand = defineCommand({
     "temper train pgd-at --data glyphs --epsilon 0.2 --epochs 6 --lr 0.05 --resume",
   ],
   run: async ({ args: [recipe], options: given, output, signal }: CommandContext<typeof options>) => {
-    const { model, data, range, out, resume, mean, std, ...rest } = given;
+    const { model, data, range, pixelRange, dataLayout, out, resume, mean, std, ...rest } = given;
     const folder = out ?? join("runs", `${recipe}-${model}-${data.replaceAll(/[^\w-]+/g, "_")}`);
-    const all = await loadDataset(data, { split: "train", dataRoot: dataRoot() });
-    const training = range === undefined ? all : applyRange(all, range);
-    const validation = rest.validation > 0 ? await validationOf(data) : undefined;
+    const source = { data, pixelRange, dataLayout };
+    const training = await openDataset({ ...source, split: "train", range });
+    const validation =
+      rest.validation > 0
+        ? await openDataset({ ...source, split: "validation", range: undefined }).catch(noValidation)
+        : undefined;
     if (rest.validation > 0 && !validation)
-      output.note("note: this data has no validation split; accuracy is not measured while training.");
+      output.note(
+        "note: this data has no validation split (the test split is not for that): accuracy is not measured.",
+      );
     const outcome = await train({
       objective: recipe!,
       model,
@@ -54,31 +60,33 @@ export const trainCommand = defineCommand({
       folder,
       resume,
       signal,
-      onProgress: (progress) => {
-        if (progress.kind === "step")
-          return output.progress(
-            `epoch ${progress.epoch}`,
-            progress.step,
-            progress.total,
-            `loss ${progress.loss.toFixed(4)}`,
-          );
-        const { epoch, loss, validationAccuracy: clean, validationRobustAccuracy: robust, seconds } = progress.record;
-        const measured =
-          clean === null || robust === null ? "" : `  validation ${percent(clean)}  robust ${percent(robust)}`;
-        output.print(`epoch ${epoch}  loss ${loss.toFixed(4)}${measured}  ${seconds.toFixed(1)} s`);
-      },
+      onProgress: progressOn(output),
     });
-    output.print(outcome.finished ? `model: ${outcome.modelPath}` : `stopped; resume with --resume (${folder})`);
+    output.print(
+      outcome.finished
+        ? `model: ${outcome.modelPath}`
+        : `Stopped. The state is in ${folder}; the same command with --resume goes on from there.`,
+    );
     output.document({ folder, finished: outcome.finished, model: outcome.modelPath ?? null, history: outcome.history });
-    return EXIT.done;
+    return outcome.finished ? EXIT.done : EXIT.failed;
   },
 });
 
+const progressOn =
+  (output: Output) =>
+  (progress: TrainProgress): void => {
+    if (progress.kind === "step") {
+      const { epoch, step, total, loss } = progress;
+      return output.progress("training", step, total, `epoch ${epoch}  loss ${loss.toFixed(4)}`);
+    }
+    const { epoch, loss, validationAccuracy: clean, validationRobustAccuracy: robust, seconds } = progress.record;
+    const measured =
+      clean === null || robust === null ? "" : `  validation ${percent(clean)}  robust ${percent(robust)}`;
+    output.print(`epoch ${epoch}  loss ${loss.toFixed(4)}${measured}  ${seconds.toFixed(1)} s`);
+  };
+
 /** Sets without a validation part are trained without looking at one: the test part is not for that. */
-const validationOf = async (name: string): Promise<Dataset | undefined> => {
-  try {
-    return await loadDataset(name, { split: "validation", dataRoot: dataRoot() });
-  } catch {
-    return undefined;
-  }
+const noValidation = (error: unknown): undefined => {
+  if (isTemperError(error) && error.code === "not-found") return undefined;
+  throw error;
 };

@@ -151,11 +151,17 @@ export const resolveOptions = <S extends OptionSpec>(
     const value: unknown = given[name];
     if (value === undefined) return [name, option.default];
     const parsed: unknown = option.parse(value);
-    if (parsed === undefined)
-      throw new TemperError("bad-option", `${owner}: ${name} must be ${option.expected}, got ${String(value)}.`);
+    if (parsed === undefined) throw invalidValue(owner, name, option, value);
     return [name, parsed];
   });
   return Object.fromEntries(values) as OptionValues<S>;
+};
+
+/** The error of a value that an option does not take, with the nearest of its choices. */
+export const invalidValue = (owner: string, name: string, option: Option<unknown>, value: unknown): TemperError => {
+  const near = typeof value === "string" && option.choices ? nearest(value, option.choices) : undefined;
+  const hint = near ? ` Did you mean ${near}?` : "";
+  return new TemperError("bad-option", `${owner}: ${name} must be ${option.expected}, got ${String(value)}.${hint}`);
 };
 
 /** `relativeStep` -> `relative-step`, the flag of an option. */

@@ -3,11 +3,11 @@ import { batchBetween, countOf, type Dataset } from "../data/index.ts";
 import type { Classifier } from "../models/index.ts";
 import { concatChunks, decodeModel, encodeModel } from "../onnx/index.ts";
 import { bindParameters, importModel, toOnnx } from "../ops/index.ts";
-import { defaultEngine, type JobContext, physicalCores } from "../runtime/index.ts";
+import { defaultEngine, type DeviceName, type JobContext, physicalCores } from "../runtime/index.ts";
 import { type NormName, threat as createThreat } from "../threat/index.ts";
-import { logitsOf, predictionsOf, runCascade, type Standing } from "./cascade.ts";
+import { logitsOf, predictionsOf, rightOf, runCascade, standingOf } from "./cascade.ts";
 import { fraction } from "./interval.ts";
-import { checkAttack, checkLabels, defaultBatch } from "./check.ts";
+import { checkAttack, checkLabels, checkNumbers, defaultBatch } from "./check.ts";
 import type { AttackSpec } from "./protocol.ts";
 import type { AttackRow, Fraction } from "./result.ts";
 
@@ -18,6 +18,8 @@ export interface AttackDatasetOptions {
   readonly seed?: number;
   readonly batch?: number;
   readonly threads?: number;
+  /** Default `cpu`. */
+  readonly device?: DeviceName;
   /** Examples done and to do, and the share that still stands. */
   readonly onProgress?: (done: number, total: number, accuracy: number) => void;
   readonly signal?: AbortSignal;
@@ -34,6 +36,8 @@ export interface AttackedDataset {
   readonly broken: Uint8Array;
   /** Predictions on `adv`. */
   readonly predictions: Int32Array;
+  /** The attack was stopped before it had seen every example. */
+  readonly interrupted: boolean;
 }
 
 interface AttackJob {
@@ -47,10 +51,16 @@ interface AttackJob {
   readonly seed: number;
   readonly batch: number;
   readonly threads: number;
+  readonly device: DeviceName;
 }
 type Progress = readonly [done: number, total: number, accuracy: number];
 
-/** Runs one attack on the correctly classified examples of a data set. */
+/**
+ * Runs one attack on the correctly classified examples of a data set.
+ *
+ * @throws TemperError `bad-option`, `not-found` for an unknown attack, option or norm; `bad-data` where labels exceed the
+ *   classes
+ */
 export const attackDataset = async (
   model: Classifier,
   dataset: Dataset,
@@ -61,11 +71,13 @@ export const attackDataset = async (
     seed = 0,
     batch = defaultBatch(dataset.shape),
     threads = physicalCores(),
+    device = "cpu",
     onProgress,
     signal,
   }: AttackDatasetOptions,
 ): Promise<AttackedDataset> => {
   const resolved = checkAttack(attack, norm);
+  checkNumbers({ epsilon, seed, batch, threads });
   checkLabels(model, dataset);
   const { x, labels } = batchBetween(dataset, 0, countOf(dataset));
   return defaultEngine().job<AttackJob, AttackedDataset, Progress>(
@@ -82,6 +94,7 @@ export const attackDataset = async (
       seed,
       batch,
       threads,
+      device,
     },
     { signal, onProgress: onProgress && ((progress) => onProgress(...progress)) },
   );
@@ -92,40 +105,27 @@ export const attackJob = async (
   { runtime, report, cancelled }: JobContext<Progress>,
   job: AttackJob,
 ): Promise<AttackedDataset> => {
-  const { x, labels, batch, epsilon, threads } = job,
+  const { x, labels, batch, epsilon, threads, device } = job,
     n = labels.length;
-  using target = await createTarget(runtime, bindParameters(importModel(decodeModel(job.model))), { threads });
+  using target = await createTarget(runtime, bindParameters(importModel(decodeModel(job.model))), { threads, device });
   const { classes } = target;
-  const predictions = predictionsOf(await logitsOf(target, x, batch), classes);
-  const right = predictions.reduce((sum, p, i) => sum + (p === labels[i] ? 1 : 0), 0);
-  const standing: Standing = {
-    x,
-    labels,
-    predictions,
-    brokenAt: Float64Array.from(predictions, (p, i) => (p === labels[i] ? Infinity : 0)),
-    adv: x.slice(),
-    attack: Array.from({ length: n }, () => ""),
-    largestGradient: new Float32Array(n),
-  };
-  const { attacks, robustAccuracy } = await runCascade(
-    target,
-    standing,
-    createThreat({ norm: job.norm, epsilon, box: [...job.box] }),
-    {
-      specs: [job.attack],
-      seed: job.seed,
-      batch,
-      count: n,
-      cancelled,
-      onProgress: (_, done, total, accuracy) => report([done, total, accuracy]),
-    },
-  );
+  const standing = standingOf(x, labels, predictionsOf(await logitsOf(target, x, batch), classes));
+  const threat = createThreat({ norm: job.norm, epsilon, box: [...job.box] });
+  const { attacks, robustAccuracy } = await runCascade(target, standing, threat, {
+    specs: [job.attack],
+    seed: job.seed,
+    batch,
+    count: n,
+    cancelled,
+    onProgress: (_, done, total, accuracy) => report([done, total, accuracy]),
+  });
   return {
-    cleanAccuracy: fraction(right, n),
+    cleanAccuracy: fraction(rightOf(standing), n),
     robustAccuracy,
     row: attacks[0]!,
     adv: standing.adv,
     broken: Uint8Array.from(standing.brokenAt, (at) => (at > 0 && at <= epsilon ? 1 : 0)),
     predictions: predictionsOf(await logitsOf(target, standing.adv, batch), classes),
+    interrupted: cancelled(),
   };
 };

@@ -12,11 +12,27 @@ export interface Standing {
   readonly predictions: Int32Array;
   /** Smallest epsilon at which an attack has broken the example; 0 where it is wrong without one. */
   readonly brokenAt: Float64Array;
-  /** Strongest point found at the largest epsilon attacked so far, with the attack that found it. */
+  /** Where broken: the point that broke it. Else the first attack's strongest point; untouched examples as they are. */
   readonly adv: Float32Array;
+  /** The attack that found `adv`; empty where none has run. */
   readonly attack: string[];
+  /** Largest gradient entry that any attack saw; -1 where no gradient attack has looked. */
   readonly largestGradient: Float32Array;
 }
+
+/** Before any attack: what is right stands at every epsilon. */
+export const standingOf = (x: Float32Array, labels: Int32Array, predictions: Int32Array): Standing => ({
+  x,
+  labels,
+  predictions,
+  brokenAt: Float64Array.from(predictions, (p, i) => (p === labels[i] ? Infinity : 0)),
+  adv: x.slice(),
+  attack: Array.from(labels, () => ""),
+  largestGradient: new Float32Array(labels.length).fill(-1),
+});
+
+/** Number of examples that are right without attack. */
+export const rightOf = ({ brokenAt }: Standing): number => brokenAt.reduce((sum, at) => sum + (at > 0 ? 1 : 0), 0);
 
 export interface CascadeOptions {
   readonly specs: readonly AttackSpec[];
@@ -36,59 +52,82 @@ export const runCascade = async (
   target: Target,
   standing: Standing,
   threat: Threat,
-  { specs, seed, batch, count, cancelled, onProgress }: CascadeOptions,
+  options: CascadeOptions,
 ): Promise<EpsilonRow> => {
-  const { d } = target;
-  const robust = (): number => {
-    let n = 0;
-    for (let i = 0; i < count; i++) if (standing.brokenAt[i]! > threat.epsilon) n++;
-    return n;
-  };
   const rows: AttackRow[] = [];
-  for (const { name, options = {} } of specs) {
-    const began = performance.now();
-    const alive: number[] = [];
-    for (let i = 0; i < count; i++) if (standing.brokenAt[i]! > threat.epsilon) alive.push(i);
-    const before = alive.length;
-    let gradients = 0,
-      forwards = 0,
-      done = 0;
-    for (let at = 0; at < alive.length && !cancelled(); at += batch) {
-      const part = alive.slice(at, at + batch);
-      const result = await runAttack(target, {
-        attack: lookup(attacks, name, "attack"),
-        options,
-        threat,
-        x: gather(standing.x, part, d),
-        labels: Int32Array.from(part, (i) => standing.labels[i]!),
-        ids: Int32Array.from(part),
-        seed,
-        cancelled,
-      });
-      part.forEach((example, row) => {
-        gradients += result.gradientEvaluations[row]!;
-        forwards += result.forwardEvaluations[row]!;
-        standing.largestGradient[example] = Math.max(standing.largestGradient[example]!, result.largestGradient[row]!);
-        if (!result.broken[row] && standing.attack[example] !== "") return;
-        standing.adv.set(result.adv.subarray(row * d, (row + 1) * d), example * d);
-        standing.attack[example] = name;
-        if (result.broken[row]) standing.brokenAt[example] = threat.epsilon;
-      });
-      done += part.length;
-      onProgress(name, done, before, robust() / count);
-    }
-    rows.push({
-      name,
+  for (const spec of options.specs) rows.push(await runOne(target, standing, threat, spec, options));
+  const robust = standingRows(standing, threat.epsilon, options.count).length;
+  return { epsilon: threat.epsilon, robustAccuracy: fraction(robust, options.count), attacks: rows };
+};
+
+const standingRows = ({ brokenAt }: Standing, epsilon: number, count: number): number[] => {
+  const rows: number[] = [];
+  for (let i = 0; i < count; i++) if (brokenAt[i]! > epsilon) rows.push(i);
+  return rows;
+};
+
+/** One attack on all that stands, batch by batch. */
+const runOne = async (
+  target: Target,
+  standing: Standing,
+  threat: Threat,
+  { name, options = {} }: AttackSpec,
+  { seed, batch, count, cancelled, onProgress }: CascadeOptions,
+): Promise<AttackRow> => {
+  const began = performance.now(),
+    attack = lookup(attacks, name, "attack"),
+    alive = standingRows(standing, threat.epsilon, count);
+  let robust = alive.length,
+    attempted = 0,
+    gradients = 0,
+    forwards = 0;
+  while (attempted < alive.length && !cancelled()) {
+    const part = alive.slice(attempted, attempted + batch);
+    const result = await runAttack(target, {
+      attack,
       options,
-      attempted: before,
-      broken: before - robust(),
-      robustAccuracy: fraction(robust(), count),
-      gradientEvaluations: before ? gradients / before : 0,
-      forwardEvaluations: before ? forwards / before : 0,
-      seconds: (performance.now() - began) / 1000,
+      threat,
+      x: gather(standing.x, part, target.d),
+      labels: Int32Array.from(part, (i) => standing.labels[i]!),
+      ids: Int32Array.from(part),
+      seed,
+      cancelled,
     });
+    part.forEach((example, row) => {
+      gradients += result.gradientEvaluations[row]!;
+      forwards += result.forwardEvaluations[row]!;
+      if (result.broken[row]) robust--;
+      take(standing, example, result, row, { name, d: target.d, epsilon: threat.epsilon });
+    });
+    attempted += part.length;
+    onProgress(name, attempted, alive.length, robust / count);
   }
-  return { epsilon: threat.epsilon, robustAccuracy: fraction(robust(), count), attacks: rows };
+  return {
+    name,
+    options,
+    attempted,
+    broken: alive.length - robust,
+    robustAccuracy: fraction(robust, count),
+    gradientEvaluations: attempted ? gradients / attempted : 0,
+    forwardEvaluations: attempted ? forwards / attempted : 0,
+    seconds: (performance.now() - began) / 1000,
+  };
+};
+
+/** Takes up what an attack found about one example. */
+const take = (
+  standing: Standing,
+  example: number,
+  result: Awaited<ReturnType<typeof runAttack>>,
+  row: number,
+  { name, d, epsilon }: { readonly name: string; readonly d: number; readonly epsilon: number },
+): void => {
+  if (result.gradientEvaluations[row]! > 0)
+    standing.largestGradient[example] = Math.max(standing.largestGradient[example]!, result.largestGradient[row]!);
+  if (!result.broken[row] && standing.attack[example] !== "") return;
+  standing.adv.set(result.adv.subarray(row * d, (row + 1) * d), example * d);
+  standing.attack[example] = name;
+  if (result.broken[row]) standing.brokenAt[example] = epsilon;
 };
 
 /** Logits of many rows, batch by batch. */
@@ -109,5 +148,6 @@ export const logitsOf = async (
   return out;
 };
 
+/** The class of the largest of each row's scores; -1 where one is NaN. */
 export const predictionsOf = (logits: Float32Array, classes: number): Int32Array =>
   Int32Array.from({ length: logits.length / classes }, (_, i) => predictionOf(logits, i, classes));

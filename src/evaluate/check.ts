@@ -17,6 +17,24 @@ export const checkAttack = ({ name, options }: AttackSpec, norm: NormName): Requ
   return { name, options: resolveOptions(name, attack.options, options) };
 };
 
+/** @throws TemperError `bad-option`: naming the number that cannot be used */
+export const checkNumbers = (given: {
+  readonly epsilon: number;
+  readonly seed: number;
+  readonly batch: number;
+  readonly threads: number;
+  readonly sweepCount?: number;
+}): void => {
+  const refuse = (name: string, expected: string, value: number): never => {
+    throw new TemperError("bad-option", `evaluate: ${name} must be ${expected}, got ${value}.`);
+  };
+  const { epsilon, seed, ...counts } = given;
+  if (!(Number.isFinite(epsilon) && epsilon >= 0)) refuse("epsilon", "a finite number from 0", epsilon);
+  if (!Number.isSafeInteger(seed)) refuse("seed", "an integer", seed);
+  for (const [name, value] of Object.entries(counts))
+    if (!Number.isSafeInteger(value) || value < 1) refuse(name, "a whole number from 1", value);
+};
+
 /** @returns the number of classes. @throws TemperError `bad-data` where a label is none of the model's classes */
 export const checkLabels = (model: Classifier, dataset: Dataset): number => {
   const { classes } = classifierOf(model.graph);

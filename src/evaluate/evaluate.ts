@@ -1,10 +1,11 @@
+import { TemperError } from "../core/index.ts";
 import { batchBetween, countOf, type Dataset } from "../data/index.ts";
 import type { Classifier } from "../models/index.ts";
 import { concatChunks, encodeModel } from "../onnx/index.ts";
 import { toOnnx } from "../ops/index.ts";
-import { defaultEngine, physicalCores } from "../runtime/index.ts";
+import { defaultEngine, type DeviceName, physicalCores } from "../runtime/index.ts";
 import type { NormName } from "../threat/index.ts";
-import { checkAttack, checkLabels, defaultBatch } from "./check.ts";
+import { checkAttack, checkLabels, checkNumbers, defaultBatch } from "./check.ts";
 import type { EvaluateJob, Measured } from "./job.ts";
 import { describeMachine } from "./machine.ts";
 import { type AttackSpec, DEFAULT_ATTACKS, type EvaluationProgress, type Protocol } from "./protocol.ts";
@@ -22,6 +23,8 @@ export interface EvaluateOptions {
   readonly seed?: number;
   readonly batch?: number;
   readonly threads?: number;
+  /** Default `cpu`. */
+  readonly device?: DeviceName;
   readonly pictures?: number;
   /** Recorded in the report. */
   readonly command?: string;
@@ -32,14 +35,21 @@ export interface EvaluateOptions {
 /**
  * Measures clean and attacked accuracy of a classifier.
  *
- * @throws TemperError `bad-option` for an unknown attack, option or norm; `bad-data` where labels exceed the classes
+ * @throws TemperError `bad-option`, `not-found` for an unknown attack, option or norm; `bad-data` where labels exceed the
+ *   classes; `interrupted` where `signal` came before the clean accuracy was known (later, the result says so)
  */
 export const evaluate = async (
   model: Classifier,
   dataset: Dataset,
   options: EvaluateOptions,
 ): Promise<EvaluationResult> => {
-  const { norm = "linf", epsilon, attacks: specs = DEFAULT_ATTACKS, threads = physicalCores() } = options;
+  const {
+    norm = "linf",
+    epsilon,
+    attacks: specs = DEFAULT_ATTACKS,
+    threads = physicalCores(),
+    device = "cpu",
+  } = options;
   const n = countOf(dataset);
   const resolved = specs.map((spec) => checkAttack(spec, norm));
   const classes = checkLabels(model, dataset);
@@ -53,6 +63,7 @@ export const evaluate = async (
     batch: options.batch ?? defaultBatch(dataset.shape),
     pictures: options.pictures ?? 12,
   };
+  checkProtocol(protocol, threads);
   const { x, labels } = batchBetween(dataset, 0, n);
   const job: EvaluateJob = {
     model: concatChunks(encodeModel(toOnnx(model.graph))),
@@ -60,8 +71,10 @@ export const evaluate = async (
     labels,
     classNames: dataset.classes,
     box: dataset.range,
+    normalization: model.normalization,
     protocol,
     threads,
+    device,
   };
   const { interrupted, ...measured } = await defaultEngine().job<EvaluateJob, Measured, EvaluationProgress>(
     new URL("./job.js", import.meta.url),
@@ -98,6 +111,19 @@ export const evaluate = async (
     doubts: [...measured.doubts, ...callerDoubts(interrupted, n)],
     machine: describeMachine(threads),
   };
+};
+
+/** A batch of no examples would never end; what is wrong is to be said before the work begins. */
+const checkProtocol = (
+  { attacks, epsilon, sweep, seed, batch, sweepCount, pictures }: Protocol,
+  threads: number,
+): void => {
+  if (attacks.length === 0)
+    throw new TemperError("bad-option", "evaluate: attacks must name at least one; leave it out for the default ones.");
+  checkNumbers({ epsilon, seed, batch, threads, sweepCount });
+  for (const further of sweep) checkNumbers({ epsilon: further, seed, batch, threads });
+  if (!Number.isSafeInteger(pictures) || pictures < 0)
+    throw new TemperError("bad-option", `evaluate: pictures must be a whole number from 0, got ${pictures}.`);
 };
 
 const FEW = 100;

@@ -1,13 +1,18 @@
 import { createTarget, type Target } from "../attack/index.ts";
+import { TemperError } from "../core/index.ts";
+import type { Graph } from "../graph/index.ts";
+import type { Normalization } from "../models/index.ts";
 import { decodeModel } from "../onnx/index.ts";
 import { bindParameters, importModel } from "../ops/index.ts";
-import type { JobContext } from "../runtime/index.ts";
+import type { DeviceName, JobContext } from "../runtime/index.ts";
 import { threat as createThreat } from "../threat/index.ts";
-import { logitsOf, predictionsOf, runCascade, type Standing } from "./cascade.ts";
-import { chanceDoubt, noiseDoubt, nonfiniteDoubt, probabilityDoubt, zeroGradientDoubt } from "./doubts.ts";
+import { logitsOf, predictionsOf, rightOf, runCascade, type Standing, standingOf } from "./cascade.ts";
+import { noiseDoubt, nonfiniteDoubt, probabilityDoubt, zeroGradientDoubt } from "./doubts.ts";
+import { inputDoubt } from "./input-doubt.ts";
 import { fraction } from "./interval.ts";
 import type { EvaluationProgress, Protocol } from "./protocol.ts";
-import type { ClassRow, Doubt, EpsilonRow, EvaluationResult, ExampleRow } from "./result.ts";
+import type { Doubt, EpsilonRow, EvaluationResult } from "./result.ts";
+import { summarize, type Summary } from "./summarize.ts";
 
 export interface EvaluateJob {
   readonly model: Uint8Array;
@@ -15,66 +20,91 @@ export interface EvaluateJob {
   readonly labels: Int32Array;
   readonly classNames: readonly string[];
   readonly box: readonly [number, number];
+  readonly normalization: Normalization | undefined;
   readonly protocol: Protocol;
   readonly threads: number;
+  readonly device: DeviceName;
 }
 
 /** The part of the result that the loop computes; the caller adds model, data, machine and command. */
 export type Measured = Pick<
   EvaluationResult,
-  | "cleanAccuracy"
-  | "robustAccuracy"
-  | "attacks"
-  | "sweep"
-  | "perClass"
-  | "confusion"
-  | "examples"
-  | "doubts"
-  | "cost"
-  | "seconds"
-> & { readonly interrupted: boolean };
+  "cleanAccuracy" | "robustAccuracy" | "attacks" | "sweep" | "doubts" | "cost" | "seconds"
+> &
+  Summary & { readonly interrupted: boolean };
+
+type Context = JobContext<EvaluationProgress>;
 
 /** Runs in the engine's thread, beside the sessions. */
-export const evaluateJob = async (
-  { runtime, report, cancelled }: JobContext<EvaluationProgress>,
-  job: EvaluateJob,
-): Promise<Measured> => {
-  const began = performance.now();
+export const evaluateJob = async (context: Context, job: EvaluateJob): Promise<Measured> => {
+  const began = performance.now(),
+    elapsed = (): number => (performance.now() - began) / 1000;
   const graph = bindParameters(importModel(decodeModel(job.model)));
-  using target = await createTarget(runtime, graph, { threads: job.threads });
-  const { protocol, x, labels, box } = job,
-    { batch } = protocol,
-    n = labels.length;
-
-  const { logits, predictions } = await cleanPass(target, job, report);
-  const cleanSeconds = (performance.now() - began) / 1000;
-  const right = predictions.reduce((sum, p, i) => sum + (p === labels[i] ? 1 : 0), 0);
-  const standing: Standing = {
-    x,
-    labels,
-    predictions,
-    brokenAt: Float64Array.from(predictions, (p, i) => (p === labels[i] ? Infinity : 0)),
-    adv: x.slice(),
-    attack: Array.from({ length: n }, () => ""),
-    largestGradient: new Float32Array(n),
+  using target = await createTarget(context.runtime, graph, { threads: job.threads, device: job.device });
+  const logits = await cleanPass(target, job, context);
+  const clean = elapsed();
+  const standing = standingOf(job.x, job.labels, predictionsOf(logits, target.classes));
+  const doubts = await doubtsAboutModel(target, graph, standing, logits, job);
+  const attacked = await attackAll(target, standing, logits, job, context);
+  return {
+    cleanAccuracy: fraction(rightOf(standing), job.labels.length),
+    ...attacked,
+    doubts: [...doubts, ...attacked.doubts],
+    cost: totals(attacked.sweep),
+    seconds: { total: elapsed(), clean, attack: elapsed() - clean },
+    interrupted: context.cancelled(),
   };
-  const doubts: (Doubt | undefined)[] = [
-    await chanceDoubt(target, standing, box, batch),
-    probabilityDoubt(logits, target.classes),
-    nonfiniteDoubt(predictions),
-  ];
+};
 
-  const attackBegan = performance.now();
+/** Logits of all examples; the accuracy so far is reported batch by batch. */
+const cleanPass = async (
+  target: Target,
+  { x, labels, protocol }: EvaluateJob,
+  { report, cancelled }: Context,
+): Promise<Float32Array> => {
+  const { classes } = target,
+    n = labels.length;
+  let right = 0,
+    seen = 0;
+  return logitsOf(target, x, protocol.batch, (done, all) => {
+    const fresh = predictionsOf(all.subarray(seen * classes, done * classes), classes);
+    right += fresh.reduce((sum, p, i) => sum + (p === labels[seen + i] ? 1 : 0), 0);
+    seen = done;
+    report({ phase: "clean", done, total: n, accuracy: right / done });
+    if (done < n && cancelled())
+      throw new TemperError("interrupted", `Stopped after ${done} of ${n} examples: nothing was measured.`);
+  });
+};
+
+const doubtsAboutModel = async (
+  target: Target,
+  graph: Graph,
+  standing: Standing,
+  logits: Float32Array,
+  { box, normalization, protocol: { batch } }: EvaluateJob,
+): Promise<Doubt[]> =>
+  [
+    await inputDoubt(target, standing, { box, normalization }, batch),
+    probabilityDoubt(graph, logits, target.classes),
+    nonfiniteDoubt(standing.predictions),
+  ].filter((doubt) => doubt !== undefined);
+
+/** All epsilons in ascending order; what concerns the main one is taken down before larger ones change it. */
+const attackAll = async (
+  target: Target,
+  standing: Standing,
+  logits: Float32Array,
+  { x, labels, box, classNames, protocol }: EvaluateJob,
+  { report, cancelled }: Context,
+): Promise<Summary & Pick<Measured, "robustAccuracy" | "attacks" | "sweep" | "doubts">> => {
+  const { batch, seed, attacks: specs } = protocol,
+    n = labels.length;
   const main = createThreat({ norm: protocol.norm, epsilon: protocol.epsilon, box: [...box] });
   const sweep: EpsilonRow[] = [];
-  let finished: Finished | undefined;
-  for (const epsilon of [...new Set([...protocol.sweep, protocol.epsilon])].sort((a, b) => a - b)) {
-    const isMain = epsilon === protocol.epsilon,
-      threat = isMain ? main : main.withEpsilon(epsilon);
-    const count = isMain ? n : Math.min(n, protocol.sweepCount);
-    const row = await runCascade(target, standing, threat, {
-      specs: protocol.attacks,
-      seed: protocol.seed,
+  const run = async (epsilon: number, count: number): Promise<EpsilonRow> => {
+    const row = await runCascade(target, standing, main.withEpsilon(epsilon), {
+      specs,
+      seed,
       batch,
       count,
       cancelled,
@@ -82,117 +112,26 @@ export const evaluateJob = async (
         report({ phase: "attack", attack, epsilon, done, total, accuracy }),
     });
     sweep.push(row);
-    if (!isMain) continue;
-    doubts.push(
-      zeroGradientDoubt(standing, n),
-      await noiseDoubt(target, standing, main, { seed: protocol.seed, batch, count: n }),
-    );
-    finished = await summarize(target, standing, job, logits, main.distance(x, standing.adv, target.d));
-  }
-  const mainRow = sweep.find((row) => row.epsilon === protocol.epsilon)!;
-  return {
-    cleanAccuracy: fraction(right, n),
-    robustAccuracy: mainRow.robustAccuracy,
-    attacks: mainRow.attacks,
-    sweep,
-    ...finished!,
-    doubts: doubts.filter((d) => d !== undefined),
-    cost: totals(sweep),
-    seconds: {
-      total: (performance.now() - began) / 1000,
-      clean: cleanSeconds,
-      attack: (performance.now() - attackBegan) / 1000,
-    },
-    interrupted: cancelled(),
+    return row;
   };
-};
-
-const cleanPass = async (
-  target: Target,
-  { x, labels, protocol }: EvaluateJob,
-  report: (progress: EvaluationProgress) => void,
-): Promise<{ logits: Float32Array; predictions: Int32Array }> => {
-  const { classes } = target,
-    n = labels.length;
-  let right = 0,
-    seen = 0;
-  const logits = await logitsOf(target, x, protocol.batch, (done, all) => {
-    const fresh = predictionsOf(all.subarray(seen * classes, done * classes), classes);
-    fresh.forEach((p, i) => {
-      if (p === labels[seen + i]) right++;
-    });
-    seen = done;
-    report({ phase: "clean", done, total: n, accuracy: right / done });
+  const others = [...new Set(protocol.sweep)].filter((e) => e !== protocol.epsilon).sort((a, b) => a - b);
+  const few = Math.min(n, protocol.sweepCount);
+  for (const epsilon of others) if (epsilon < protocol.epsilon) await run(epsilon, few);
+  const { robustAccuracy, attacks } = await run(protocol.epsilon, n);
+  // An attack that was stopped is weaker than noise for no fault of the model.
+  const weak = cancelled() ? undefined : await noiseDoubt(target, standing, main, { seed, batch });
+  const doubts = [zeroGradientDoubt(standing), weak].filter((doubt) => doubt !== undefined);
+  const summary = await summarize(target, standing, logits, main, {
+    batch,
+    pictures: protocol.pictures,
+    classNames,
+    distance: main.distance(x, standing.adv, target.d),
   });
-  return { logits, predictions: predictionsOf(logits, classes) };
+  for (const epsilon of others) if (epsilon > protocol.epsilon) await run(epsilon, few);
+  return { robustAccuracy, attacks, sweep, doubts, ...summary };
 };
 
-type Finished = Pick<EvaluationResult, "perClass" | "confusion" | "examples">;
-
-/** Per-class rows, confusions and pictures at the main epsilon. */
-const summarize = async (
-  target: Target,
-  standing: Standing,
-  { labels, protocol, classNames, x }: EvaluateJob,
-  cleanLogits: Float32Array,
-  distance: Float32Array,
-): Promise<Finished> => {
-  const { classes, d } = target,
-    { predictions, brokenAt, adv } = standing,
-    n = labels.length;
-  const advLogits = await logitsOf(target, adv, protocol.batch);
-  // What is wrong without attack is wrong under attack, whatever the attack's best guess was.
-  const attacked = predictionsOf(advLogits, classes).map((p, i) => (brokenAt[i] === 0 ? predictions[i]! : p));
-  const robust = (i: number): boolean => brokenAt[i]! > protocol.epsilon;
-  const perClass = Array.from({ length: classes }, (_, k): ClassRow => {
-    let count = 0,
-      clean = 0,
-      stands = 0;
-    for (let i = 0; i < n; i++) {
-      if (labels[i] !== k) continue;
-      count++;
-      if (predictions[i] === k) clean++;
-      if (robust(i)) stands++;
-    }
-    return { name: classNames[k] ?? String(k), count, clean, robust: stands };
-  });
-  const confusionOf = (found: Int32Array): number[][] => {
-    const table = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
-    found.forEach((p, i) => {
-      if (p >= 0) table[labels[i]!]![p]!++;
-    });
-    return table;
-  };
-  const broken = Array.from(labels.keys()).filter((i) => brokenAt[i]! > 0 && !robust(i));
-  const rest = Array.from(labels.keys()).filter((i) => robust(i) && standing.attack[i] !== "");
-  const examples = [...spread(broken, protocol.pictures), ...rest].slice(0, protocol.pictures).map((i): ExampleRow => ({
-    index: i,
-    label: labels[i]!,
-    clean: { label: predictions[i]!, confidence: confidence(cleanLogits, i, classes, predictions[i]!) },
-    adversarial: { label: attacked[i]!, confidence: confidence(advLogits, i, classes, attacked[i]!) },
-    attack: standing.attack[i]!,
-    distance: distance[i]!,
-    pixels: Array.from(x.subarray(i * d, (i + 1) * d)),
-    adversarialPixels: Array.from(adv.subarray(i * d, (i + 1) * d)),
-  }));
-  return { perClass, confusion: { clean: confusionOf(predictions), attacked: confusionOf(attacked) }, examples };
-};
-
-/** Up to `most` entries, evenly spaced, so that pictures do not all come from the start of the data. */
-const spread = (rows: readonly number[], most: number): number[] =>
-  rows.length <= most ? [...rows] : Array.from({ length: most }, (_, k) => rows[Math.floor((k * rows.length) / most)]!);
-
-/** Softmax probability of a class. Outputs that already are probabilities are taken as they are. */
-const confidence = (logits: Float32Array, row: number, classes: number, k: number): number => {
-  if (k < 0) return 0;
-  const scores = logits.subarray(row * classes, (row + 1) * classes);
-  const total = scores.reduce((s, v) => s + v, 0);
-  if (Math.abs(total - 1) < 1e-4 && scores.every((v) => v >= 0 && v <= 1)) return scores[k]!;
-  const top = scores.reduce((m, v) => Math.max(m, v), -Infinity);
-  return Math.exp(scores[k]! - top) / scores.reduce((s, v) => s + Math.exp(v - top), 0);
-};
-
-const totals = (sweep: readonly EpsilonRow[]): { gradientEvaluations: number; forwardEvaluations: number } => {
+const totals = (sweep: readonly EpsilonRow[]): EvaluationResult["cost"] => {
   const rows = sweep.flatMap((row) => row.attacks);
   const sum = (of: (row: (typeof rows)[number]) => number): number =>
     Math.round(rows.reduce((s, row) => s + of(row) * row.attempted, 0));

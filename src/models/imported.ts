@@ -12,6 +12,12 @@ export interface InputAdapter {
   readonly layout?: "NCHW" | "NHWC" | undefined;
 }
 
+/** Mean and deviation by channel (or one for all) that turn pixels into what the network was trained on. */
+export interface Normalization {
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
 /** A classifier from a file, with its weights bound: one input of images [N, C, H, W], first output the scores. */
 export interface Classifier {
   readonly path: string;
@@ -21,6 +27,8 @@ export interface Classifier {
   readonly parameters: number;
   readonly metadata: Readonly<Record<string, string>>;
   readonly notes: readonly string[];
+  /** What stands before the network because the caller asked for it. */
+  readonly normalization?: Normalization | undefined;
 }
 
 /**
@@ -45,6 +53,8 @@ export const loadClassifier = async (
     parameters: countParameters(model),
     metadata: model.metadata,
     notes: [...model.notes, ...notes],
+    normalization:
+      image && (adapter.mean || adapter.std) ? { mean: adapter.mean ?? [0], std: adapter.std ?? [1] } : undefined,
   };
 };
 
@@ -83,7 +93,7 @@ export const adapt = (
     fitted.kind === "nhwc"
       ? transpose(normalized, [0, 2, 3, 1])
       : fitted.kind === "flat"
-        ? reshape(normalized, old.shape)
+        ? reshape(layout === "NHWC" ? transpose(normalized, [0, 2, 3, 1]) : normalized, old.shape)
         : normalized;
   const notes = [
     ...(mean || std
@@ -116,7 +126,7 @@ const fit = (
   if (sizeOf(example) === sizeOf(image))
     return {
       kind: "flat",
-      note: `Images ${formatShape(image)} are reshaped to the network's input ${formatShape(shape)}, row-major, channels first.`,
+      note: `Images ${formatShape(image)} are reshaped to the network's input ${formatShape(shape)}, row-major, channels ${layout === "NHWC" ? "last" : "first"}.`,
     };
   throw new TemperError(
     "bad-shape",

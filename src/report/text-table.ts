@@ -10,7 +10,7 @@ const width = (cell: string): number => [...cell].length;
 
 /**
  * A table in plain text: columns two spaces apart, a rule below the header, columns of numbers aligned right. Short rows
- * are filled up with blanks. Control characters in cells are replaced, so that names from files cannot steer a terminal.
+ * are filled up with blanks; without a header there is no rule either. Control characters in cells are replaced, so that names from files cannot steer a terminal.
  *
  * @returns lines joined by `\n`, no trailing blanks, no newline at the end
  */
@@ -28,5 +28,5 @@ export const formatTable = (header: readonly string[], rows: readonly (readonly 
       .join("  ")
       .trimEnd();
   const rule = widths.map((w) => "─".repeat(w)).join("  ");
-  return [line(cells[0]!), rule, ...cells.slice(1).map(line)].join("\n");
+  return [...(header.length > 0 ? [line(cells[0]!), rule] : []), ...cells.slice(1).map(line)].join("\n");
 };
