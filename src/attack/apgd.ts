@@ -64,7 +64,7 @@ const enlarged = (threat: Threat, radius: number): Threat =>
 
 export const apgd = defineAttack({
   name: "apgd-ce",
-  summary: "Step-size-free projected gradient ascent with momentum, restarting from the best point.",
+  summary: "Projected gradient ascent that adapts its step size: momentum, and restarts from the best point.",
   source: "Croce and Hein 2020 (l-inf, l2); Croce and Hein 2021, Mind the Box (l1)",
   access: "gradient",
   norms: ["linf", "l2", "l1"],
@@ -83,6 +83,8 @@ export const apgd = defineAttack({
     const { radius } = phaseOf(0, context),
       set = enlarged(context.threat, radius);
     const adv = start(context, set);
+    // The enlarged schedule begins as sparse as its start, as in the reference code; a plain start has its own share.
+    const first = radius === 1 ? undefined : sparsityOf(context, adv);
     return {
       adv,
       previous: adv.slice(),
@@ -94,29 +96,30 @@ export const apgd = defineAttack({
       rises: new Int32Array(n),
       cut: new Uint8Array(n).fill(1),
       step: new Float64Array(n).fill((context.threat.norm === "l1" ? 1 : 2) * set.epsilon),
-      active: new Float64Array(n).fill(L1_FIRST_SHARE * d),
-      sparsity: new Float64Array(n).fill(d),
+      active: first?.map((nonzero) => nonzero / 1.5) ?? new Float64Array(n).fill(L1_FIRST_SHARE * d),
+      sparsity: first ?? new Float64Array(n).fill(d),
     };
   },
   step: (context: Context, state: ApgdState, evaluation, i) => {
     const { radius, first, length } = phaseOf(i, context),
       set = enlarged(context.threat, radius),
       k = i - first;
-    if (k === 0 && i > 0) return enterPhase(context, state, set);
     keepBest(context, state, evaluation, k);
+    if (k === 0 && i > 0) return enterPhase(context, state, set);
     if (context.threat.norm === "l1") {
       if (k > 0 && k % Math.max(Math.trunc(0.04 * length), 1) === 0) reviewSparse(context, state, evaluation, set);
       moveSparse(context, state, evaluation, set);
     } else {
       if (k === 0) state.checkpointLoss.set(state.bestLoss);
-      const at = checkpoints(length).indexOf(k);
-      if (at >= 0) review(context, state, evaluation, k - (checkpoints(length)[at - 1] ?? 0));
+      const reviews = checkpoints(length),
+        at = reviews.indexOf(k);
+      if (at >= 0) review(context, state, evaluation, k - (reviews[at - 1] ?? 0));
       move(context, state, evaluation, set, k === 0 ? 1 : MOMENTUM);
     }
   },
 });
 
-/** l-inf: the box's surface direction scaled to epsilon; l2: a Gaussian direction of length epsilon; l1: projected noise. */
+/** l-inf: a uniform direction that reaches epsilon; l2: a Gaussian direction of length epsilon; l1: projected noise. */
 const start = ({ x, n, d, rngFor }: Context, set: Threat): Float32Array => {
   const adv = x.slice(),
     noise = new Float32Array(d);
@@ -181,19 +184,27 @@ const move = ({ x, n, d }: Context, state: ApgdState, { gradient }: Evaluation, 
   set.project(x, adv, d);
 };
 
+/** Number of changed elements of every row; at least 1, so that it can divide. */
+const sparsityOf = ({ x, n, d }: Context, adv: Float32Array): Float64Array =>
+  Float64Array.from({ length: n }, (_, row) => {
+    let changed = 0;
+    for (let j = row * d; j < (row + 1) * d; j++) if (adv[j] !== x[j]) changed++;
+    return Math.max(changed, 1);
+  });
+
 /** l1 checkpoint: the best perturbation's sparsity sets that of the steps; a sparser one gets long steps again. */
-const reviewSparse = ({ x, n, d }: Context, state: ApgdState, { gradient }: Evaluation, set: Threat): void => {
+const reviewSparse = (context: Context, state: ApgdState, { gradient }: Evaluation, set: Threat): void => {
+  const { n, d } = context,
+    now = sparsityOf(context, state.best);
   for (let row = 0; row < n; row++) {
-    let nonzero = 0;
-    for (let j = row * d; j < (row + 1) * d; j++) if (state.best[j] !== x[j]) nonzero++;
-    const sparser = nonzero / state.sparsity[row]! < 0.95;
-    state.active[row] = nonzero / 1.5;
-    state.sparsity[row] = Math.max(nonzero, 1);
+    const sparser = now[row]! / state.sparsity[row]! < 0.95;
     state.step[row] = sparser ? set.epsilon : Math.max(state.step[row]! / 1.5, set.epsilon / 10);
     if (!sparser) continue;
     copyRow(state.best, state.adv, row, d);
     copyRow(state.bestGradient, gradient, row, d);
   }
+  state.sparsity = now;
+  state.active = now.map((changed) => changed / 1.5);
 };
 
 /** l1 step: the signs of the largest gradient entries, divided by their number, times the step length. */
@@ -202,17 +213,15 @@ const moveSparse = ({ x, d }: Context, state: ApgdState, { gradient }: Evaluatio
   set.project(x, state.adv, d);
 };
 
-/** A smaller set begins: the best point so far is projected onto it and everything else starts afresh. */
-const enterPhase = ({ x, n, d }: Context, state: ApgdState, set: Threat): void => {
+/** A smaller set begins: the best point so far is projected onto it, and its sparsity is the first of the steps. */
+const enterPhase = (context: Context, state: ApgdState, set: Threat): void => {
   state.adv.set(state.best);
-  set.project(x, state.adv, d);
+  set.project(context.x, state.adv, context.d);
   state.best.set(state.adv);
   state.bestLoss.fill(-Infinity);
   state.step.fill(set.epsilon);
-  for (let row = 0; row < n; row++) {
-    state.active[row] = L1_FIRST_SHARE * d;
-    state.sparsity[row] = d;
-  }
+  state.sparsity = sparsityOf(context, state.adv);
+  state.active = state.sparsity.map((changed) => changed / 1.5);
 };
 
 const copyRow = (from: Float32Array, to: Float32Array, row: number, d: number): void =>

@@ -1,4 +1,4 @@
-import { createRng, type OptionValues, type OptionSpec, resolveOptions, TemperError } from "../core/index.ts";
+import { createRng, type OptionValues, type OptionSpec, resolveOptions, type Rng, TemperError } from "../core/index.ts";
 import type { Threat } from "../threat/index.ts";
 import { type AnyAttack, type AttackContext, type AttackState, type Evaluation, keepRows } from "./attack.ts";
 import type { Target } from "./target.ts";
@@ -7,7 +7,7 @@ export interface AttackRequest {
   readonly attack: AnyAttack;
   readonly options?: Readonly<Record<string, unknown>>;
   readonly threat: Threat;
-  /** Clean inputs, n rows; correctly classified ones, or the attack has nothing to do on them. */
+  /** Clean inputs, n rows in the threat's box. Misclassified ones count as broken as soon as they are asked about. */
   readonly x: Float32Array;
   readonly labels: Int32Array;
   /** Number of each example in its data set: names its random stream. Default 0 .. n-1. */
@@ -22,12 +22,15 @@ export interface AttackRequest {
 
 /** Row i belongs to example i of the request. */
 export interface AttackResult {
-  /** Broken examples: a misclassified point of the set. Others: the point of highest loss that was seen. */
+  /**
+   * Points of the set. Broken examples: the first misclassified one, or with `exhaustive` the one of largest margin
+   * (largest wrong score minus the label's). Others: the one of largest margin that was seen.
+   */
   readonly adv: Float32Array;
   readonly broken: Uint8Array;
   readonly gradientEvaluations: Int32Array;
   readonly forwardEvaluations: Int32Array;
-  /** Largest gradient entry that the attack saw on each example: zero means that it had nothing to follow. */
+  /** Largest gradient entry at the first step that had one: zero means that the attack had nothing to follow. */
   readonly largestGradient: Float32Array;
   /** False where the caller stopped the attack early. */
   readonly complete: boolean;
@@ -44,136 +47,229 @@ export const predictionOf = (logits: Float32Array, row: number, classes: number)
   return best;
 };
 
+/** Largest wrong score minus the label's; infinite where the row holds NaN, which counts as misclassified. */
+const marginOf = (logits: Float32Array, row: number, classes: number, label: number): number => {
+  let wrong = -Infinity;
+  const at = row * classes,
+    right = logits[at + label]!;
+  for (let k = 0; k < classes; k++) {
+    const score = logits[at + k]!;
+    if (score !== score) return Infinity;
+    if (k !== label && score > wrong) wrong = score;
+  }
+  return wrong - right;
+};
+
+type Options = OptionValues<OptionSpec>;
+
+/** A request that was checked, and what is known so far. */
+interface Run {
+  readonly target: Target;
+  readonly request: AttackRequest;
+  readonly options: Options;
+  readonly steps: number;
+  readonly restarts: number;
+  readonly explores: boolean;
+  readonly result: AttackResult;
+  /** Margin at each reported point. */
+  readonly margins: Float64Array;
+}
+
+/** The rows that are still under attack; row i of every array belongs to example `rows[i]`. */
+interface Front {
+  rows: readonly number[];
+  context: AttackContext<Options>;
+  state: AttackState;
+}
+
 /**
  * Runs an attack on a batch. Every point it reports was projected onto the set and judged by the model again.
  *
- * @throws TemperError `bad-option` for options or a norm that the attack does not have
+ * @throws TemperError `bad-option` for options or a norm that the attack does not have; `bad-shape`; `bad-data` for
+ * pixels outside of the box and for labels that the model does not have
  */
 export const runAttack = async (target: Target, request: AttackRequest): Promise<AttackResult> => {
-  const { attack, threat, x, labels, seed, cancelled = () => false } = request;
-  const options = resolveOptions(attack.name, attack.options, request.options);
+  const run = prepare(target, request);
+  const root = createRng(request.seed).split(request.attack.name);
+  let complete = true;
+  for (let restart = 0; restart < run.restarts && complete; restart++)
+    complete = await runOnce(run, restart, root.split(restart));
+  await judgeAgain(run);
+  return { ...run.result, complete };
+};
+
+const prepare = (target: Target, request: AttackRequest): Run => {
+  const { attack, x, threat } = request,
+    n = request.labels.length;
+  const options = resolveOptions(attack.name, attack.options, request.options) as Options;
   if (!attack.norms.includes(threat.norm))
     throw new TemperError("bad-option", `${attack.name} attacks in ${attack.norms.join(", ")}, not in ${threat.norm}.`);
-  const { d, classes } = target,
-    n = labels.length;
-  const result: AttackResult = {
-    adv: x.slice(),
-    broken: new Uint8Array(n),
-    gradientEvaluations: new Int32Array(n),
-    forwardEvaluations: new Int32Array(n),
-    largestGradient: new Float32Array(n),
-    complete: true,
+  checkBatch(target, request);
+  return {
+    target,
+    request,
+    options,
+    steps: attack.steps(options),
+    restarts: attack.restarts(options),
+    explores: attack.explores?.(options) ?? false,
+    result: {
+      adv: x.slice(),
+      broken: new Uint8Array(n),
+      gradientEvaluations: new Int32Array(n),
+      forwardEvaluations: new Int32Array(n),
+      largestGradient: new Float32Array(n),
+      complete: true,
+    },
+    margins: new Float64Array(n).fill(-Infinity),
   };
-  const bestLoss = new Float32Array(n).fill(-Infinity);
-  const steps = attack.steps(options),
-    restarts = attack.restarts(options);
-  const root = createRng(seed).split(attack.name);
-  const gradient = attack.access === "gradient",
-    explores = attack.explores?.(options) ?? false;
+};
 
-  for (let restart = 0; restart < restarts; restart++) {
-    const stream = root.split(restart);
-    let rows = Array.from({ length: n }, (_, i) => i).filter((i) => request.exhaustive || !result.broken[i]);
-    if (rows.length === 0) break;
-    let context = contextOf(request, options, rows, d, steps, (i) => stream.split(request.ids?.[i] ?? i));
-    const state: AttackState = attack.init(context);
-    if (!explores) threat.project(context.x, state.adv, d);
+const checkBatch = ({ d, classes }: Target, { attack, x, labels, ids, threat }: AttackRequest): void => {
+  const n = labels.length;
+  if (x.length !== n * d || (ids && ids.length !== n))
+    throw new TemperError(
+      "bad-shape",
+      `${attack.name}: ${n} labels need ${n} x ${d} pixels and as many ids, got ${x.length} pixels and ${ids?.length ?? n} ids.`,
+    );
+  threat.check(x, d);
+  const bad = labels.findIndex((label) => !(label >= 0 && label < classes));
+  if (bad >= 0)
+    throw new TemperError(
+      "bad-data",
+      `${attack.name}: label ${labels[bad]} of example ${bad} is not one of the model's ${classes} classes.`,
+    );
+};
 
-    for (let i = 0; i <= steps; i++) {
-      if (cancelled()) return { ...result, complete: false };
-      const last = i === steps;
-      const evaluation: Evaluation =
-        gradient && !last
-          ? await target.evaluate(state.adv, context.labels, attack.loss(options))
-          : { gradient: new Float32Array(), loss: new Float32Array(), logits: await target.logits(state.adv) };
-      const inside = explores ? threat.contains(context.x, state.adv, d) : undefined;
-      const keep: number[] = [];
-      rows.forEach((example, row) => {
-        if (gradient && !last) {
-          result.gradientEvaluations[example]!++;
-          noteGradient(result.largestGradient, example, evaluation.gradient, row, d);
-        } else result.forwardEvaluations[example]!++;
-        const fools =
-          predictionOf(evaluation.logits, row, classes) !== context.labels[row] && (inside?.[row] ?? 1) === 1;
-        const loss = evaluation.loss[row] ?? -Infinity;
-        const better = loss > bestLoss[example]! && (inside?.[row] ?? 1) === 1;
-        if ((fools && (!result.broken[example] || better)) || (better && !result.broken[example])) {
-          result.adv.set(state.adv.subarray(row * d, (row + 1) * d), example * d);
-          bestLoss[example] = loss;
-        }
-        if (fools) result.broken[example] = 1;
-        if (!fools || request.exhaustive) keep.push(row);
-      });
-      request.onStep?.(restart * (steps + 1) + i + 1, restarts * (steps + 1));
-      if (last || keep.length === 0) break;
-      if (keep.length < rows.length) {
-        context = shrink(context, keep);
-        for (const [name, array] of Object.entries(state)) state[name] = keepRows(array, keep, rows.length);
-        for (const [name, array] of Object.entries(evaluation))
-          (evaluation as unknown as Record<string, Float32Array>)[name] = keepRows(
-            array as Float32Array,
-            keep,
-            rows.length,
-          );
-        rows = keep.map((row) => rows[row]!);
-      }
-      attack.step(context, state, evaluation, i);
-      if (!explores) threat.project(context.x, state.adv, d);
-    }
+/** One start: steps until all its examples are broken or the steps are used up. False where the caller cancelled. */
+const runOnce = async (run: Run, restart: number, stream: Rng): Promise<boolean> => {
+  const { target, request, options, steps, restarts, explores, result } = run,
+    { attack, threat, exhaustive, cancelled, onStep } = request,
+    { d } = target;
+  const rows = Array.from(request.labels.keys()).filter((i) => exhaustive || !result.broken[i]);
+  if (rows.length === 0) return true;
+  const context = contextOf(request, options, rows, d, steps, stream);
+  const front: Front = { rows, context, state: attack.init(context) };
+  for (let i = 0; i <= steps; i++) {
+    if (cancelled?.()) return false;
+    if (!explores) threat.project(front.context.x, front.state.adv, d);
+    const gradient = attack.access === "gradient" && i < steps;
+    const evaluation = await ask(target, front, gradient ? attack.loss(options) : undefined);
+    const keep = judge(run, front, evaluation);
+    onStep?.(restart * (steps + 1) + i + 1, restarts * (steps + 1));
+    if (i === steps || keep.length === 0) break;
+    const kept = keep.length < front.rows.length ? shrink(front, evaluation, keep, stream, request) : evaluation;
+    attack.step(front.context, front.state, kept, i);
   }
-  await judgeAgain(target, request, result);
-  return result;
+  return true;
+};
+
+/** The last point needs no gradient, attacks without gradients none at all. */
+const ask = async (
+  target: Target,
+  { state, context }: Front,
+  loss: ReturnType<AnyAttack["loss"]> | undefined,
+): Promise<Evaluation> =>
+  loss
+    ? target.evaluate(state.adv, context.labels, loss)
+    : { gradient: new Float32Array(), loss: new Float32Array(), logits: await target.logits(state.adv) };
+
+/** Takes up what the model says about the points of the front: verdicts, counts, best points. Gives the rows to go on with. */
+const judge = (
+  { target: { d, classes }, request: { threat, exhaustive }, explores, result, margins }: Run,
+  { rows, context: { x, labels }, state: { adv } }: Front,
+  { logits, gradient }: Evaluation,
+): number[] => {
+  const inside = explores ? threat.contains(x, adv, d) : undefined;
+  const counts = gradient.length > 0 ? result.gradientEvaluations : result.forwardEvaluations;
+  return Array.from(rows.keys()).filter((row) => {
+    const example = rows[row]!,
+      label = labels[row]!;
+    counts[example]!++;
+    noteGradient(result.largestGradient, example, gradient, row, d);
+    if (inside?.[row] === 0) return true;
+    const fools = predictionOf(logits, row, classes) !== label,
+      margin = marginOf(logits, row, classes, label);
+    if (margin > margins[example]! || (fools && !result.broken[example])) {
+      result.adv.set(adv.subarray(row * d, (row + 1) * d), example * d);
+      margins[example] = margin;
+    }
+    if (fools) result.broken[example] = 1;
+    return exhaustive || !fools;
+  });
 };
 
 /**
- * The attack's last point, with no success test: the inner loop of training, one gradient evaluation a step.
+ * The attack's last point, with no success test: the inner loop of training, one gradient evaluation a step. Every
+ * example is attacked for all steps, from its first start; the result lies in the set.
+ * @throws as {@link runAttack}
  */
 export const perturb = async (target: Target, request: AttackRequest): Promise<Float32Array> => {
-  const { attack, threat, seed } = request,
+  const { options, steps, explores } = prepare(target, request),
+    { attack, threat, labels, seed } = request,
     { d } = target;
-  const options = resolveOptions(attack.name, attack.options, request.options);
-  const rows = Array.from(request.labels.keys()),
-    steps = attack.steps(options);
-  const stream = createRng(seed).split(attack.name).split(0);
-  const context = contextOf(request, options, rows, d, steps, (i) => stream.split(request.ids?.[i] ?? i));
-  const state: AttackState = attack.init(context);
-  threat.project(context.x, state.adv, d);
+  const context = contextOf(
+    request,
+    options,
+    Array.from(labels.keys()),
+    d,
+    steps,
+    createRng(seed).split(attack.name).split(0),
+  );
+  const front: Front = { rows: [], context, state: attack.init(context) };
   for (let i = 0; i < steps; i++) {
-    const evaluation = await target.evaluate(state.adv, context.labels, attack.loss(options));
-    attack.step(context, state, evaluation, i);
-    threat.project(context.x, state.adv, d);
+    if (!explores) threat.project(context.x, front.state.adv, d);
+    const loss = attack.access === "gradient" ? attack.loss(options) : undefined;
+    attack.step(context, front.state, await ask(target, front, loss), i);
   }
-  return state.adv;
+  return threat.project(context.x, front.state.adv, d);
 };
 
 const contextOf = (
-  { x, labels, threat }: AttackRequest,
-  options: OptionValues<OptionSpec>,
+  { x, labels, threat, ids }: AttackRequest,
+  options: Options,
   rows: readonly number[],
   d: number,
   steps: number,
-  rngFor: (example: number) => ReturnType<typeof createRng>,
-): AttackContext<OptionValues<OptionSpec>> => {
-  const n = rows.length;
-  return {
-    x: n === labels.length ? x.slice() : gather(x, rows, d),
-    labels: Int32Array.from(rows, (i) => labels[i]!),
-    n,
-    d,
-    threat,
-    options,
-    steps,
-    rngFor: (row) => rngFor(rows[row]!),
-  };
-};
-
-const shrink = <O>(context: AttackContext<O>, keep: readonly number[]): AttackContext<O> => ({
-  ...context,
-  x: keepRows(context.x, keep, context.n),
-  labels: keepRows(context.labels, keep, context.n),
-  n: keep.length,
-  rngFor: (row) => context.rngFor(keep[row]!),
+  stream: Rng,
+): AttackContext<Options> => ({
+  x: gather(x, rows, d),
+  labels: Int32Array.from(rows, (i) => labels[i]!),
+  n: rows.length,
+  d,
+  threat,
+  options,
+  steps,
+  rngFor: rngOf(rows, ids, stream),
 });
+
+/** Random streams are named by examples, whatever row they stand in. */
+const rngOf =
+  (rows: readonly number[], ids: Int32Array | undefined, stream: Rng): ((row: number) => Rng) =>
+  (row) =>
+    stream.split(ids?.[rows[row]!] ?? rows[row]!);
+
+/** Drops all rows of the front but those in `keep`, and gives what is left of the evaluation. */
+const shrink = (
+  front: Front,
+  evaluation: Evaluation,
+  keep: readonly number[],
+  stream: Rng,
+  { ids }: AttackRequest,
+): Evaluation => {
+  const { context, state, rows } = front,
+    n = rows.length;
+  front.rows = keep.map((row) => rows[row]!);
+  front.context = {
+    ...context,
+    x: keepRows(context.x, keep, n),
+    labels: keepRows(context.labels, keep, n),
+    n: keep.length,
+    rngFor: rngOf(front.rows, ids, stream),
+  };
+  for (const name in state) state[name] = keepRows(state[name]!, keep, n);
+  const { loss, gradient, logits } = evaluation;
+  return { loss: keepRows(loss, keep, n), gradient: keepRows(gradient, keep, n), logits: keepRows(logits, keep, n) };
+};
 
 /** Rows of `x` named by `rows`, copied. */
 export const gather = (x: Float32Array, rows: readonly number[], d: number): Float32Array => {
@@ -182,8 +278,9 @@ export const gather = (x: Float32Array, rows: readonly number[], d: number): Flo
   return out;
 };
 
+/** Only whether there was any gradient counts, so that later steps need not look. */
 const noteGradient = (largest: Float32Array, example: number, gradient: Float32Array, row: number, d: number): void => {
-  if (largest[example]! > 0) return; // only whether there was any counts
+  if (largest[example]! > 0 || gradient.length === 0) return;
   for (let i = row * d; i < (row + 1) * d; i++) {
     const size = Math.abs(gradient[i]!);
     if (size > largest[example]!) largest[example] = size;
@@ -191,11 +288,7 @@ const noteGradient = (largest: Float32Array, example: number, gradient: Float32A
 };
 
 /** Projects what the attack reports and asks the model once more: only what still fools it counts. */
-const judgeAgain = async (
-  target: Target,
-  { threat, x, labels }: AttackRequest,
-  result: AttackResult,
-): Promise<void> => {
+const judgeAgain = async ({ target, request: { threat, x, labels }, result }: Run): Promise<void> => {
   threat.project(x, result.adv, target.d);
   const rows = Array.from(labels.keys()).filter((i) => result.broken[i]);
   if (rows.length === 0) return;

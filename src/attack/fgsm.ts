@@ -1,7 +1,7 @@
 import { bool, choice } from "../core/index.ts";
 import { defineAttack } from "./attack.ts";
 
-/** One step of length epsilon along the steepest direction of the norm. */
+/** One step of length epsilon along the steepest direction of the norm; several elements in l1, because of the box. */
 export const fgsm = defineAttack({
   name: "fgsm",
   summary: "One gradient step of length epsilon.",
@@ -18,5 +18,10 @@ export const fgsm = defineAttack({
   init: ({ x, d, threat, rngFor, options: { randomStart } }) => ({
     adv: randomStart ? threat.randomStart(x, rngFor, d) : x.slice(),
   }),
-  step: ({ d, threat }, state, { gradient }) => threat.ascend(state.adv, gradient, threat.epsilon, d),
+  step: ({ d, threat }, state, { gradient }) => {
+    const [low, high] = threat.box;
+    // l1: the single steepest element would hit the box long before epsilon; so each moves by half of the box.
+    const keep = Math.ceil((2 * threat.epsilon) / (high - low));
+    threat.ascend(state.adv, gradient, threat.epsilon, d, { keep });
+  },
 });

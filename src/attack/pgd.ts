@@ -9,7 +9,7 @@ export const pgd = defineAttack({
   norms: ["linf", "l2", "l1"],
   options: {
     steps: int({ default: 40, min: 1, help: "gradient steps" }),
-    stepSize: float({ default: 0, min: 0, help: "length of a step in units of epsilon's; 0: 2.5 epsilon / steps" }),
+    stepSize: float({ default: 0, min: 0, help: "length of a step, in epsilon's units; 0: 2.5 epsilon / steps" }),
     restarts: int({ default: 1, min: 1, help: "independent starts; only unbroken examples start again" }),
     randomStart: bool({ default: true, help: "start at a random point of the set, else at the example" }),
     loss: choice(["cross-entropy", "margin", "dlr"], { default: "cross-entropy", help: "loss that the steps raise" }),

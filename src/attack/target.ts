@@ -1,4 +1,4 @@
-import { i64, sizeOf, type Tensor } from "../core/index.ts";
+import { formatShape, i64, sizeOf, type Tensor, TemperError } from "../core/index.ts";
 import { createGraph, type Graph } from "../graph/index.ts";
 import type { LossName } from "../loss/index.ts";
 import type { CompileOptions, Feeds, Program, Runtime } from "../runtime/index.ts";
@@ -11,8 +11,9 @@ export interface Target extends Disposable {
   readonly shape: readonly number[];
   readonly d: number;
   readonly classes: number;
-  /** n rows of d -> n rows of logits. */
+  /** n rows of d -> n rows of logits. @throws TemperError `bad-shape` where the rows are not whole */
   readonly logits: (x: Float32Array) => Promise<Float32Array>;
+  /** Logits, losses and their gradients at n rows of d. @throws as `logits` */
   readonly evaluate: (x: Float32Array, labels: Int32Array, loss: LossName) => Promise<Evaluation>;
 }
 
@@ -52,21 +53,32 @@ export const createTarget = async (
     const n = rows.length / d;
     return program.run({ [name]: feed(rows, n), ...(labels && { labels: i64(Array.from(labels)) }), ...weights() });
   };
+  const chunked = <K extends string>(
+    rows: Float32Array,
+    labels: Int32Array | undefined,
+    part: (rows: Float32Array, labels: Int32Array | undefined) => Promise<Readonly<Record<K, Float32Array>>>,
+  ): Promise<Readonly<Record<K, Float32Array>>> => {
+    const n = rows.length / d;
+    if (n < 1 || !Number.isInteger(n) || (labels && labels.length !== n))
+      throw new TemperError(
+        "bad-shape",
+        `${model.name}: wants whole examples ${formatShape(shape)} and a label for each, got ${rows.length} numbers and ${labels?.length ?? "no"} labels.`,
+      );
+    return batch === undefined ? part(rows, labels) : inChunks(rows, labels, d, batch, part);
+  };
   return {
     shape,
     d,
     classes,
     logits: async (rows) =>
-      inChunks(rows, undefined, d, batch, async (part) => ({
-        logits: floats((await run(forward, part))[outputName]!),
-      })).then((r) => r["logits"]!),
+      (await chunked(rows, undefined, async (part) => ({ logits: floats((await run(forward, part))[outputName]!) })))
+        .logits,
     evaluate: async (rows, labels, loss) => {
       const program = await gradientOf(loss);
-      const result = await inChunks(rows, labels, d, batch, async (part, partLabels) => {
+      return chunked(rows, labels, async (part, partLabels) => {
         const { gradient, loss, logits } = await run(program, part, partLabels);
         return { gradient: floats(gradient!), loss: floats(loss!), logits: floats(logits!) };
       });
-      return result as { gradient: Float32Array; loss: Float32Array; logits: Float32Array };
     },
     [Symbol.dispose]: () => {
       forward.dispose();
@@ -78,17 +90,16 @@ export const createTarget = async (
 const floats = ({ data }: Tensor): Float32Array =>
   data instanceof Float32Array ? data : Float32Array.from(data as Float64Array);
 
-/** Models with a fixed batch size are run in pieces of that size, the last one padded by its first row. */
-const inChunks = async (
+/** Models with a fixed batch size are run in pieces of that size, the last one filled up with zeros. */
+const inChunks = async <K extends string>(
   rows: Float32Array,
   labels: Int32Array | undefined,
   d: number,
-  batch: number | undefined,
-  run: (part: Float32Array, labels: Int32Array | undefined) => Promise<Record<string, Float32Array>>,
-): Promise<Record<string, Float32Array>> => {
-  if (batch === undefined) return run(rows, labels);
+  batch: number,
+  run: (rows: Float32Array, labels: Int32Array | undefined) => Promise<Readonly<Record<K, Float32Array>>>,
+): Promise<Readonly<Record<K, Float32Array>>> => {
   const n = rows.length / d,
-    out: Record<string, Float32Array> = {};
+    out: Partial<Record<K, Float32Array>> = {};
   for (let start = 0; start < n; start += batch) {
     const count = Math.min(batch, n - start);
     const part = new Float32Array(batch * d),
@@ -96,10 +107,11 @@ const inChunks = async (
     part.set(rows.subarray(start * d, (start + count) * d));
     if (labels) partLabels.set(labels.subarray(start, start + count));
     const result = await run(part, labels && partLabels);
-    for (const [key, values] of Object.entries(result)) {
-      const width = values.length / batch;
+    for (const key in result) {
+      const values = result[key],
+        width = values.length / batch;
       (out[key] ??= new Float32Array(n * width)).set(values.subarray(0, count * width), start * width);
     }
   }
-  return out;
+  return out as Record<K, Float32Array>;
 };

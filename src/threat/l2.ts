@@ -1,4 +1,4 @@
-import { clipRow, type Norm, repair, roundTowards, SLACK } from "./norm.ts";
+import { clipRow, HALF_ULP, type Norm, type Region, repair, SLACK, TINY } from "./norm.ts";
 
 const squaredDistance = (x: Float32Array, adv: Float32Array, at: number, d: number): number => {
   let sum = 0;
@@ -31,20 +31,10 @@ export const l2: Norm = {
     }
     let rho = radius / whole; // no element clipped: a lower bound of the root
     if (!(rho * (1 + SLACK) < 1)) return clipRow(adv, at, d, low, high);
-    for (;;) {
-      let clipped = 0,
-        free = 0;
-      for (let i = at; i < at + d; i++) {
-        const center = x[i]!,
-          v = adv[i]! - center;
-        const cap = v > 0 ? high - center : center - low;
-        if (rho * v * v >= cap * cap) clipped += cap * cap;
-        else free += v * v;
-      }
-      const next = free > 0 ? Math.min((radius - clipped) / free, 1) : 1;
-      if (!(next > rho)) break;
+    for (let pass = 0; pass < MAX_PASSES; pass++) {
+      const next = refine(x, adv, at, d, region, rho);
+      if (!(next > rho * (1 + SLACK))) break;
       rho = next;
-      if (rho === 1) break;
     }
     if (rho * (1 + SLACK) >= 1) return clipRow(adv, at, d, low, high);
     scaleRow(x, adv, at, d, Math.sqrt(rho), low, high);
@@ -69,7 +59,37 @@ export const l2: Norm = {
   },
 };
 
-/** adv = x + clip(s (adv - x)), stored on x's side of the exact value. */
+/** Each pass fixes the set of clipped elements or ends the search; more than ten were never seen. */
+const MAX_PASSES = 100;
+
+/** One Newton pass: the rho at which the elements that are free at the given one use up what the clipped ones leave. */
+const refine = (
+  x: Float32Array,
+  adv: Float32Array,
+  at: number,
+  d: number,
+  { epsilon, low, high }: Region,
+  rho: number,
+): number => {
+  const s = Math.sqrt(rho),
+    middle = (low + high) / 2,
+    half = (high - low) / 2;
+  let clipped = 0,
+    free = 0;
+  for (let i = at; i < at + d; i++) {
+    const center = x[i]!,
+      v = adv[i]! - center;
+    const beyond = Math.abs(center + s * v - middle) - half;
+    const excess = 0.5 * (beyond + Math.abs(beyond)),
+      isClipped = excess / (excess + TINY); // 1 or 0
+    const cap = Math.abs(s * v) - excess;
+    clipped += isClipped * cap * cap;
+    free += (1 - isClipped) * v * v;
+  }
+  return free > 0 ? Math.min((epsilon * epsilon - clipped) / free, 1) : 1;
+};
+
+/** adv = x + clip(s (adv - x)), pulled towards x by what rounding to float32 may add. */
 const scaleRow = (
   x: Float32Array,
   adv: Float32Array,
@@ -79,9 +99,12 @@ const scaleRow = (
   low: number,
   high: number,
 ): void => {
+  const both = low + high;
   for (let i = at; i < at + d; i++) {
     const center = x[i]!,
-      t = center + s * (adv[i]! - center);
-    adv[i] = t >= high ? high : t <= low ? low : roundTowards(t, center);
+      w = s * (adv[i]! - center);
+    const margin = (Math.abs(center) + Math.abs(w)) * HALF_ULP;
+    const t = center + w - 0.5 * (Math.abs(w + margin) - Math.abs(w - margin));
+    adv[i] = 0.5 * (both + Math.abs(t - low) - Math.abs(t - high));
   }
 };

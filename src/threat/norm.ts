@@ -45,6 +45,16 @@ export interface Norm {
 /** Sums of float64 rounding errors: a point this much (relative) outside of a ball counts as inside. */
 export const SLACK = 1e-12;
 
+/**
+ * Signs and clamps are random from element to element, and a mispredicted branch costs more than the arithmetic of a
+ * whole element. So the loops that run at every step have none: sign(v) = v / (|v| + TINY), clamp(u, -e, e) =
+ * (|u + e| - |u - e|) / 2. TINY vanishes beside any float32 but zero.
+ */
+export const TINY = 1e-300;
+
+/** Half the distance between float32 neighbours is at most this share of a number. */
+export const HALF_ULP = 2 ** -24;
+
 const word = new Float32Array(1);
 const bits = new Int32Array(word.buffer);
 

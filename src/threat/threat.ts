@@ -131,7 +131,8 @@ const build = (norm: Norm, name: NormName, region: { epsilon: number; low: numbe
     },
     check: (x, d) => {
       rows(x, x, d);
-      const bad = x.findIndex((v) => !(v >= low - 1e-6 && v <= high + 1e-6));
+      let bad = -1;
+      for (let i = 0; i < x.length && bad < 0; i++) if (!(x[i]! >= low - 1e-6 && x[i]! <= high + 1e-6)) bad = i;
       if (bad >= 0)
         throw new TemperError(
           "bad-data",

@@ -1,0 +1,323 @@
+import {
+  apgd,
+  attacks,
+  type AttackRequest,
+  attackStepGraph,
+  checkpoints,
+  createTarget,
+  fgsm,
+  gradientGraph,
+  perturb,
+  pgd,
+  runAttack,
+} from "temper/attack";
+import { createRng, f32, i64, scalar } from "temper/core";
+import { BATCH, createGraph, emit, input } from "temper/graph";
+import { decodeModel, encodeModel, concatChunks } from "temper/onnx";
+import { flatten } from "temper/nn";
+import { relu, Sqrt, toOnnx } from "temper/ops";
+import { threat } from "temper/threat";
+import { describe, expect, it } from "vitest";
+import { argmax, linearNetwork, pixels, randomNetwork, runtime } from "./networks.ts";
+
+const D = 64;
+const x = pixels(12, D, 5);
+const set = threat({ epsilon: 0.12 });
+const setting = async () => {
+  const target = await createTarget(runtime, randomNetwork());
+  const labels = argmax(await target.logits(x), target.classes);
+  return { target, labels, request: { attack: pgd, threat: set, x, labels, seed: 1 } satisfies AttackRequest };
+};
+
+describe("the count of evaluations", () => {
+  it("is one gradient a step and one forward pass at the end of a start, where nothing breaks", async () => {
+    const { target, labels } = await setting();
+    const tiny = threat({ epsilon: 1e-4 });
+    const ran = await runAttack(target, {
+      attack: pgd,
+      options: { steps: 7, restarts: 3 },
+      threat: tiny,
+      x,
+      labels,
+      seed: 1,
+    });
+    expect(ran.broken).toEqual(new Uint8Array(12));
+    expect(ran.gradientEvaluations).toEqual(new Int32Array(12).fill(21));
+    expect(ran.forwardEvaluations).toEqual(new Int32Array(12).fill(3));
+  });
+  it("ends with an example's fall, and adds the pass that judges again", async () => {
+    const { target, labels } = await setting();
+    const wrong = labels.map((label) => (label + 1) % 5); // broken at the first look
+    const at = { attack: pgd, threat: set, x, labels: wrong, seed: 1 };
+    const first = await runAttack(target, { ...at, options: { steps: 7, restarts: 3 } });
+    expect(first.broken).toEqual(new Uint8Array(12).fill(1));
+    expect(first.gradientEvaluations).toEqual(new Int32Array(12).fill(1));
+    expect(first.forwardEvaluations).toEqual(new Int32Array(12).fill(1));
+    const all = await runAttack(target, { ...at, options: { steps: 7, restarts: 3 }, exhaustive: true });
+    expect(all.gradientEvaluations).toEqual(new Int32Array(12).fill(21));
+    expect(all.forwardEvaluations).toEqual(new Int32Array(12).fill(4));
+  });
+});
+
+describe("runAttack", () => {
+  it("gives the strongest point of all steps and starts", async () => {
+    const { target, labels, request } = await setting();
+    const seen: Float32Array[] = [];
+    const watching = {
+      ...target,
+      evaluate: async (...args: Parameters<typeof target.evaluate>) => (
+        seen.push(args[0].slice()),
+        target.evaluate(...args)
+      ),
+      logits: async (rows: Float32Array) => (seen.push(rows.slice()), target.logits(rows)),
+    };
+    const options = { steps: 6, restarts: 2 };
+    const { adv } = await runAttack(watching, { ...request, options, exhaustive: true });
+    expect(seen.length).toBe(2 * 7 + 1);
+    const margins = async (points: Float32Array): Promise<number[]> => {
+      const logits = await target.logits(points);
+      return Array.from(labels, (label, i) => {
+        const scores = Array.from(logits.subarray(5 * i, 5 * i + 5));
+        return Math.max(...scores.filter((_, k) => k !== label)) - scores[label]!;
+      });
+    };
+    const asked = await Promise.all(seen.slice(0, 14).map(margins)),
+      reported = await margins(adv);
+    reported.forEach((m, i) => expect(m).toBeCloseTo(Math.max(...asked.map((row) => row[i]!)), 5));
+  });
+
+  it("says how far it is and stops between steps; what it reports then was judged again all the same", async () => {
+    const { target, labels, request } = await setting();
+    const told: string[] = [];
+    let asked = 0;
+    const stopped = await runAttack(target, {
+      ...request,
+      exhaustive: true,
+      options: { steps: 5, restarts: 2 },
+      onStep: (done, total) => told.push(`${done}/${total}`),
+      cancelled: () => ++asked > 4,
+    });
+    expect(told).toEqual(["1/12", "2/12", "3/12", "4/12"]);
+    expect(stopped.complete).toBe(false);
+    const found = argmax(await target.logits(stopped.adv), 5);
+    labels.forEach((label, i) => expect(found[i] !== label).toBe(stopped.broken[i] === 1));
+  });
+
+  it("names what is wrong with a request", async () => {
+    const { target, labels, request } = await setting();
+    const refused = (more: object) => expect(runAttack(target, { ...request, ...more })).rejects;
+    await refused({ options: { stps: 3 } }).toThrow(/pgd has no option stps. Did you mean steps\?/);
+    await refused({ options: { steps: 0 } }).toThrow(/pgd: steps must be an integer from 1/);
+    await refused({ options: { steps: 2.5 } }).toThrow(/pgd: steps/);
+    await refused({ attack: fgsm, options: { loss: "kl" } }).toThrow(/fgsm: loss must be one of/);
+    await refused({ attack: apgd, options: { steps: "many" } }).toThrow(/apgd-ce: steps/);
+    await refused({ attack: { ...pgd, norms: ["l2"] } }).toThrow(/pgd attacks in l2, not in linf/);
+    await refused({ x: x.slice(1) }).toThrow(/12 labels need 12 x 64 pixels/);
+    await refused({ ids: new Int32Array(3) }).toThrow(/as many ids, got 768 pixels and 3 ids/);
+    await refused({ x: x.map((v) => 255 * v) }).toThrow(/must lie in the box \[0, 1\]/);
+    await refused({ labels: labels.with(3, 5) }).toThrow(/label 5 of example 3 is not one of the model's 5 classes/);
+    await refused({ labels: labels.with(0, -1) }).toThrow(/label -1 of example 0/);
+    await expect(target.logits(new Float32Array(65))).rejects.toThrow(/whole examples \[1, 8, 8\]/);
+    await expect(target.evaluate(x, new Int32Array(3), "margin")).rejects.toThrow(/a label for each/);
+    const none = { x: new Float32Array(0), labels: new Int32Array(0) };
+    expect((await runAttack(target, { ...request, ...none })).adv.length).toBe(0);
+  });
+
+  it("needs three classes for the dlr loss, and says so", async () => {
+    const target = await createTarget(runtime, linearNetwork(new Float32Array(2 * D), D, 2));
+    const request = { attack: pgd, options: { loss: "dlr" }, threat: set, x, labels: new Int32Array(12), seed: 1 };
+    await expect(runAttack(target, request)).rejects.toThrow(/dlr needs at least 3 classes, linear has 2/);
+  });
+
+  it("counts NaN as broken, and keeps the point in the set", async () => {
+    // sqrt(sum of x - 30): NaN for dark images, and its gradient with it.
+    const sum = linearNetwork(new Float32Array(2 * D).fill(1), D, 2, { bias: [-30, -31] });
+    const graph = createGraph("roots", sum.inputs, { y: emit(Sqrt, [sum.outputs["y"]!]) });
+    const target = await createTarget(runtime, graph);
+    const rng = createRng(1);
+    const dim = Float32Array.from({ length: 2 * D }, (_, i) => (i < D ? 0.2 : 0.8) * rng.uniform() + (i < D ? 0 : 0.2));
+    for (const attack of Object.values(attacks)) {
+      const { adv, broken } = await runAttack(target, {
+        attack,
+        threat: threat({ norm: "linf", epsilon: 0.05 }),
+        x: dim,
+        labels: new Int32Array(2),
+        seed: 1,
+      });
+      expect(broken).toEqual(Uint8Array.of(1, 0));
+      expect(threat({ epsilon: 0.05 }).contains(dim, adv, D)).toEqual(Uint8Array.of(1, 1));
+    }
+  });
+
+  it("sees that a model without gradient gives it nothing", async () => {
+    const target = await createTarget(runtime, linearNetwork(new Float32Array(3 * D), D, 3, { bias: [1, 0, 0] }));
+    for (const attack of Object.values(attacks)) {
+      const ran = await runAttack(target, { attack, threat: set, x, labels: new Int32Array(12), seed: 1 });
+      expect(ran.largestGradient).toEqual(new Float32Array(12));
+      expect(ran.broken).toEqual(new Uint8Array(12));
+    }
+    const { target: other, request } = await setting();
+    expect(Math.min(...(await runAttack(other, request)).largestGradient)).toBeGreaterThan(0);
+  });
+
+  it("takes the scores before a final Softmax: saturated probabilities do not stop it", async () => {
+    const w = new Float32Array(3 * D);
+    createRng(4).fillNormal(w, 0, 30);
+    const plain = await createTarget(runtime, linearNetwork(w, D, 3)),
+      saturated = await createTarget(runtime, linearNetwork(w, D, 3, { softmax: true }));
+    const labels = argmax(await plain.logits(x), 3);
+    const request = { attack: pgd, options: { loss: "margin" }, threat: threat({ epsilon: 0.1 }), x, labels, seed: 1 };
+    const [a, b] = [await runAttack(plain, request), await runAttack(saturated, request)];
+    expect(Math.max(...(await saturated.logits(x)))).toBe(1); // float32 cannot tell these from certainty
+    expect(b.broken).toEqual(a.broken);
+    expect(b.broken).toContain(1);
+    expect(Math.min(...b.largestGradient)).toBeGreaterThan(1);
+  });
+
+  it("runs models of a fixed batch size in pieces", async () => {
+    const w = new Float32Array(3 * D);
+    createRng(4).fillNormal(w, 0, 1);
+    const free = await createTarget(runtime, linearNetwork(w, D, 3));
+    const labels = argmax(await free.logits(x), 3);
+    for (const batch of [1, 5, 12, 100]) {
+      const fixed = await createTarget(runtime, linearNetwork(w, D, 3, { batch }));
+      const request = { attack: pgd, threat: threat({ epsilon: 0.02 }), x, labels, seed: 1 };
+      const [a, b] = [await runAttack(free, request), await runAttack(fixed, request)];
+      expect(b.broken).toEqual(a.broken);
+      expect(b.gradientEvaluations).toEqual(a.gradientEvaluations);
+      b.adv.forEach((v, i) => expect(Math.abs(v - a.adv[i]!)).toBeLessThan(1e-5));
+    }
+  });
+
+  it("refuses graphs that are no classifiers", async () => {
+    const image = input("x", "float32", [BATCH, 1, 4, 4]);
+    const map = createGraph("map", [image], { y: relu(image) });
+    await expect(createTarget(runtime, map)).rejects.toThrow(/one row of scores an example/);
+    const ids = input("ids", "int64", [BATCH, 4]);
+    await expect(createTarget(runtime, createGraph("ids", [ids], { y: ids }))).rejects.toThrow(/float32 examples/);
+    const flat = createGraph("flat", [image], { y: flatten.apply({}, image, { training: false }).y });
+    expect((await createTarget(runtime, flat)).classes).toBe(16);
+  });
+});
+
+describe("perturb", () => {
+  it("is the last point of the attack, and ignores verdicts", async () => {
+    const { target, labels, request } = await setting();
+    const options = { steps: 5 };
+    const last = await perturb(target, { ...request, options });
+    expect(set.contains(x, last, D)).toEqual(new Uint8Array(12).fill(1));
+    let adv = set.randomStart(x, (row) => createRng(1).split("pgd").split(0).split(row), D);
+    for (let i = 0; i < 5; i++) {
+      const { gradient } = await target.evaluate(adv, labels, "cross-entropy");
+      adv = adv.slice();
+      set.ascend(adv, gradient, (2.5 * 0.12) / 5, D);
+      set.project(x, adv, D);
+    }
+    expect(last).toEqual(adv);
+    const wrong = labels.map((label) => (label + 1) % 5);
+    expect(await perturb(target, { ...request, labels: wrong, options })).not.toEqual(x);
+  });
+});
+
+describe("APGD's checkpoints", () => {
+  it("are those of the paper", () => {
+    expect(checkpoints(100)).toEqual([22, 41, 57, 70, 80, 87, 93, 99]);
+  });
+  it("ascend and stay within the steps, whatever their number", () => {
+    for (let steps = 1; steps < 200; steps++) {
+      const at = checkpoints(steps);
+      expect(at.every((c, i) => c > (at[i - 1] ?? 0) && c <= steps)).toBe(true);
+    }
+  });
+});
+
+describe("the attack step as a graph", () => {
+  const d = D;
+  it.each(["linf", "l2"] as const)("iterated, it is the driver's PGD (%s)", async (norm) => {
+    const { target, labels } = await setting();
+    const epsilon = norm === "linf" ? 0.12 : 1.2,
+      stepSize = epsilon / 4,
+      threatSet = threat({ norm, epsilon });
+    using program = await runtime.compile(attackStepGraph(randomNetwork(), "cross-entropy", norm));
+    const start = threatSet.randomStart(x, (row) => createRng(1).split("pgd").split(0).split(row), d);
+    let adv = start;
+    for (let i = 0; i < 10; i++) {
+      const out = await program.run({
+        input: f32(adv, [12, 1, 8, 8]),
+        labels: i64(Array.from(labels)),
+        original: f32(x, [12, 1, 8, 8]),
+        epsilon: scalar(epsilon),
+        step_size: scalar(stepSize),
+        low: scalar(0),
+        high: scalar(1),
+      });
+      adv = out["adversarial"]!.data as Float32Array<ArrayBuffer>;
+      expect(out["loss"]!.shape).toEqual([12]);
+      expect(out["logits"]!.shape).toEqual([12, 5]);
+      expect(threatSet.contains(x, adv, d)).toEqual(new Uint8Array(12).fill(1));
+    }
+    const driver = await perturb(target, {
+      attack: pgd,
+      options: { steps: 10, stepSize },
+      threat: threatSet,
+      x,
+      labels,
+      seed: 1,
+    });
+    driver.forEach((v, i) => expect(Math.abs(v - adv[i]!), `element ${i}`).toBeLessThan(1e-5));
+    const moved = threatSet.distance(x, driver, d);
+    expect(Math.min(...moved)).toBeGreaterThan(0.9 * epsilon); // the radius matters,
+    expect(driver.filter((v) => v === 0 || v === 1).length).toBeGreaterThan(20); // and so does the box
+  });
+  it("follows l2 gradients whose squares underflow", async () => {
+    const w = new Float32Array(2 * d);
+    for (let i = 0; i < d; i++) w[2 * i] = 1e-25;
+    using program = await runtime.compile(attackStepGraph(linearNetwork(w, d, 2), "margin", "l2"));
+    const gray = new Float32Array(d).fill(0.5);
+    const point = (value: Float32Array) => f32(value, [1, d]);
+    const { adversarial } = await program.run({
+      x: point(gray),
+      labels: i64([1]),
+      original: point(gray),
+      epsilon: scalar(0.4),
+      step_size: scalar(0.4),
+      low: scalar(0),
+      high: scalar(1),
+    });
+    for (const v of adversarial!.data as Float32Array) expect(v).toBeCloseTo(0.55, 5);
+  });
+  it.each(["linf", "l2"] as const)("is written with standard operators only (%s)", (norm) => {
+    const file = decodeModel(
+      concatChunks(encodeModel(toOnnx(attackStepGraph(randomNetwork(), "cross-entropy", norm)))),
+    );
+    expect(file.opsetImport!.map(({ domain }) => domain ?? "")).toEqual([""]);
+  });
+  it("refuses a loss that the model is too small for", () => {
+    expect(() => gradientGraph(linearNetwork(new Float32Array(2 * d), d, 2), "dlr")).toThrow(/at least 3 classes/);
+    expect(() => attackStepGraph(linearNetwork(new Float32Array(2 * d), d, 2), "targeted-margin")).toThrow(
+      /needs target classes/,
+    );
+  });
+});
+
+describe("the gradient graph", () => {
+  it("gives an example the same gradient in any batch, the one of float64", async () => {
+    const graph = gradientGraph(randomNetwork(), "cross-entropy");
+    expect(Object.keys(graph.outputs)).toEqual(["gradient", "loss", "logits"]);
+    using cpu = await runtime.compile(graph);
+    using exact = await runtime.compile(graph, { device: "reference" });
+    const labels = Array.from({ length: 12 }, (_, i) => i % 5);
+    const feeds = (from: number, to: number) => ({
+      input: f32(x.slice(from * D, to * D), [to - from, 1, 8, 8]),
+      labels: i64(labels.slice(from, to)),
+    });
+    const whole = (await cpu.run(feeds(0, 12)))["gradient"]!.data as Float32Array;
+    const reference = (await exact.run(feeds(0, 12)))["gradient"]!.data as Float64Array;
+    const scale = reference.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
+    whole.forEach((v, i) => expect(Math.abs(v - reference[i]!) / scale).toBeLessThan(1e-5));
+    for (const i of [0, 7]) {
+      const alone = (await cpu.run(feeds(i, i + 1)))["gradient"]!.data as Float32Array;
+      alone.forEach((v, k) => expect(Math.abs(v - whole[i * D + k]!) / scale).toBeLessThan(1e-6));
+    }
+  });
+});
