@@ -59,11 +59,14 @@ export const startChild = (kind) => {
   return { ask, close, cpuSeconds: () => cpuSeconds(child.pid) };
 };
 
-/** User and system time of a process, all threads; Linux only. */
-const cpuSeconds = (pid) => {
+/** User and system time of a process, all threads; Linux only. @param ended  also that of its ended children */
+export const cpuSeconds = (pid, ended = false) => {
   try {
-    const fields = readFileSync(`/proc/${pid}/stat`, "latin1").split(") ")[1].split(" ");
-    return (Number(fields[11]) + Number(fields[12])) / 100;
+    const fields = readFileSync(`/proc/${pid}/stat`, "latin1")
+      .split(") ")[1]
+      .split(" ")
+      .slice(11, ended ? 15 : 13);
+    return fields.reduce((sum, ticks) => sum + Number(ticks) / 100, 0);
   } catch {
     return Number.NaN;
   }

@@ -1,6 +1,6 @@
 /** What the figures were measured on, and how busy others kept it meanwhile. */
 import { readFileSync } from "node:fs";
-import { arch, cpus, platform, release, totalmem } from "node:os";
+import { arch, cpus, platform, totalmem } from "node:os";
 
 const read = (path) => {
   try {
@@ -17,7 +17,7 @@ export const describeMachine = (threads) => ({
   threads,
   memoryBytes: totalmem(),
   vectors: ["avx2", "avx512f", "avx512_vnni", "amx_tile"].filter((f) => read("/proc/cpuinfo").includes(` ${f} `)),
-  system: `${platform()} ${arch()} ${release()}`,
+  system: `${platform()} ${arch()}`,
   node: process.versions.node,
 });
 

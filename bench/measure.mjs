@@ -1,6 +1,6 @@
 /** One row of the table: all its sides started afresh, run in turns, and closed. */
 import { busySeconds } from "./machine.mjs";
-import { startChild, startCommand } from "./child.mjs";
+import { cpuSeconds, startChild, startCommand } from "./child.mjs";
 
 /** OpenMP's threads spin for some milliseconds after a parallel region: the next side waits until they sleep. */
 const SETTLE_MS = 30;
@@ -72,10 +72,8 @@ export const measure = async (row, options) => {
   return { ...row, rounds, otherCpu, sides: opened.map((side) => summarize(side, ours)) };
 };
 
-const ownSeconds = (sides) => {
-  const { user, system } = process.cpuUsage();
-  return sides.reduce((sum, side) => sum + side.child.cpuSeconds(), (user + system) / 1e6);
-};
+/** Processor time of the harness, its ended children (whole commands) and the sides. */
+const ownSeconds = (sides) => sides.reduce((sum, side) => sum + side.child.cpuSeconds(), cpuSeconds(process.pid, true));
 
 const summarize = (side, ours) => {
   if (side.failure) return side;

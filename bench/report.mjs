@@ -3,6 +3,7 @@ import { barText } from "./rows.mjs";
 
 /** Rows during which other processes used more of the machine than this are marked: their figures mean little. */
 const QUIET = 0.1;
+export const isDisturbed = (row) => row.otherCpu > QUIET;
 
 const time = (seconds) =>
   seconds >= 10
@@ -54,7 +55,7 @@ export const verdictsOf = (row) => {
 /** Table lines of one row: a line a side. */
 export const rowLines = (row, ceiling) =>
   row.sides.map((side, i) => {
-    const title = i === 0 ? `${row.title}${row.otherCpu > QUIET ? " (disturbed)" : ""}` : "";
+    const title = i === 0 ? `${row.title}${isDisturbed(row) ? " (disturbed)" : ""}` : "";
     if (side.failure)
       return `| ${title} | ${side.name} | did not run: ${side.failure.replaceAll(/[|\n]/g, " ")} | | | | | |`;
     const bar = side.bar === undefined ? "" : `${barText(side.bar)} ${mark(side.ratio?.median >= side.bar)}`;
@@ -82,7 +83,7 @@ export const markdown = ({ date, machine, versions, rounds, rows, agreement }) =
   const ceiling = ceilingOf(rows),
     verdicts = rows.flatMap(verdictsOf);
   const failed = verdicts.filter((v) => !v.holds).length;
-  const disturbed = rows.filter((row) => row.otherCpu > QUIET);
+  const disturbed = rows.filter(isDisturbed);
   return [
     `# Benchmark, ${date}`,
     "",

@@ -12,7 +12,7 @@ import { python, startChild } from "./child.mjs";
 import { describeMachine, machineName } from "./machine.mjs";
 import { measure, spread } from "./measure.mjs";
 import { networks } from "./networks.mjs";
-import { ceilingOf, HEADER, markdown, rowLines, verdictsOf } from "./report.mjs";
+import { ceilingOf, HEADER, isDisturbed, markdown, rowLines, verdictsOf } from "./report.mjs";
 import { allRows } from "./rows.mjs";
 
 const { values: flags } = parseArgs({
@@ -108,7 +108,12 @@ const result = {
   rounds,
   agreement,
   ceilingGflops: ceilingOf(done),
-  rows: done.map((row) => ({ ...row, verdicts: verdictsOf(row) })),
+  // Without the commands: they hold paths of this machine.
+  rows: done.map((row) => ({
+    ...row,
+    sides: row.sides.map((side) => ({ ...side, command: undefined, pattern: undefined })),
+    verdicts: verdictsOf(row),
+  })),
 };
 const results = fileURLToPath(new URL("results/", import.meta.url));
 mkdirSync(results, { recursive: true });
@@ -117,5 +122,9 @@ writeFileSync(`${base}.json`, `${JSON.stringify(result, undefined, 1)}\n`);
 writeFileSync(`${base}.md`, markdown(result));
 const verdicts = done.flatMap(verdictsOf),
   failed = verdicts.filter((v) => !v.holds);
-console.log(`\n${verdicts.length - failed.length} of ${verdicts.length} bars hold. Written: ${base}.md and .json`);
+const disturbed = done.filter(isDisturbed).length;
+console.log(
+  `\n${verdicts.length - failed.length} of ${verdicts.length} bars hold. ${disturbed} of ${done.length} rows were disturbed by other processes.`,
+);
+console.log(`Written: ${base}.md and .json`);
 process.exitCode = failed.length > 0 ? 1 : 0;
