@@ -108,9 +108,12 @@ export const fromFloat64 = (values: Float64Array, dtype: DType, shape: readonly 
   return tensor(dtype, shape, DTYPES[dtype].from(values) as never);
 };
 
-/** ONNX writes "to the end" as 2^63 - 1, which float64 rounds up to 2^63: saturate instead of wrapping around. */
+/**
+ * ONNX writes "to the end" as 2^63 - 1, which float64 rounds up to 2^63: saturate instead of wrapping around. NaN
+ * becomes the lowest number, as in the processors that ONNX Runtime runs on.
+ */
 const saturatedInt64 = (value: number): bigint =>
-  value >= 2 ** 63 ? 2n ** 63n - 1n : value <= -(2 ** 63) ? -(2n ** 63n) : BigInt(Math.trunc(value));
+  value >= 2 ** 63 ? 2n ** 63n - 1n : value > -(2 ** 63) ? BigInt(Math.trunc(value)) : -(2n ** 63n);
 
 const halfToNumber = (bits: number): number => {
   const sign = bits & 0x8000 ? -1 : 1;

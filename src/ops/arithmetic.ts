@@ -44,7 +44,7 @@ const zipExtents = (
   const x = extentsOf(a),
     y = extentsOf(b);
   if (!x || !y || (x.length !== y.length && x.length !== 1 && y.length !== 1)) return undefined;
-  const out = Array.from({ length: Math.max(x.length, y.length) }, (_, i) =>
+  const out = Array.from({ length: x.length === 1 ? y.length : x.length }, (_, i) =>
     f(x[x.length === 1 ? 0 : i]!, y[y.length === 1 ? 0 : i]!, a.dtype.includes("int")),
   );
   return out.every((e) => e !== undefined) ? out : undefined;

@@ -159,6 +159,8 @@ const registry: Readonly<Record<string, AnyOp>> = ops;
 const emitNode = (build: Build, node: FileNode): readonly (Value | undefined)[] => {
   const op = node.domain === "" && Object.hasOwn(registry, node.opType) ? registry[node.opType] : undefined;
   if (!op) return opaqueNode(build, node);
+  if (op.arity[1] === Infinity && node.inputs.includes(undefined))
+    throw new TemperError("bad-file", "every one of its inputs must be given.");
   try {
     return emitAll(op, trimmed(node.inputs), checkedAttributes(node, op.attributes), node.name).map(resolved);
   } catch (error) {
