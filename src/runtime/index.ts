@@ -1,7 +1,7 @@
 export * from "./cores.ts";
 export * from "./engine.ts";
 export * from "./local.ts";
-export * from "./lower.ts";
+export * from "./lower/index.ts";
 export { disableTelemetry, loadOrt } from "./ort.ts";
 export * from "./program.ts";
 export type { JobContext, JobFunction } from "./protocol.ts";

@@ -3,7 +3,7 @@ import { type Graph, hashGraph } from "../graph/index.ts";
 import { concatChunks, encodeModel } from "../onnx/index.ts";
 import { decomposeInternal, toOnnx } from "../ops/index.ts";
 import { physicalCores } from "./cores.ts";
-import { lowerForCpu } from "./lower.ts";
+import { lowerForCpu } from "./lower/index.ts";
 import {
   checkFeeds,
   type CompileOptions,

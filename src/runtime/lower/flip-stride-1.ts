@@ -1,36 +1,26 @@
-import { fromFloat64, sizeOf, type Tensor, toFloat64 } from "../core/index.ts";
-import {
-  constant,
-  constantOf,
-  emit,
-  foldConstants,
-  type Graph,
-  mergeCommon,
-  type Node,
-  rewrite,
-  simplify,
-} from "../graph/index.ts";
-import { Conv, decomposeInternal } from "../ops/index.ts";
+import { type DType, fromFloat64, sizeOf, type Tensor, toFloat64 } from "../../core/index.ts";
+import { constant, constantOf, emit, type Graph, type Node, rewrite, type Value } from "../../graph/index.ts";
+import { Conv, matmul, reshape, transpose } from "../../ops/index.ts";
 
 /** Below this many input channels ConvTranspose beats a convolution with flipped weights (engine measurements). */
 const MIN_FLIP_CHANNELS = 8;
 
 /**
  * The data gradient of a stride-1 convolution, as a convolution with the weights flipped in space and with their
- * channels exchanged: the runtime's fastest kernel, where ConvTranspose multiplies and then scatters.
+ * channels exchanged: the runtime's fastest kernel, where ConvTranspose multiplies and then scatters. Constant weights
+ * are flipped here, those of a training step at run time.
  */
-const flipStride1 = (graph: Graph): Graph =>
-  rewrite(graph, (node, inputs) => {
-    if (node.op.name !== "ConvTranspose" || inputs.length > 2) return undefined;
-    const weights = constantOf(inputs[1]);
-    const pads = weights && stride1Pads(node, weights);
-    if (!weights || !pads || weights.shape[1]! < MIN_FLIP_CHANNELS) return undefined;
+export const flipStride1 = (graph: Graph): Graph =>
+  rewrite(graph, (node, [x, w, bias]) => {
+    if (node.op.name !== "ConvTranspose" || !x || !w || bias || w.shape[1]! < MIN_FLIP_CHANNELS) return undefined;
+    const pads = stride1Pads(node, w.shape.slice(2));
+    if (!pads || w.shape.some((d) => d < 0)) return undefined;
+    const weights = constantOf(w);
     const { dilations, kernel_shape } = node.attributes;
-    const flipped = constant(flip(weights));
     return [
       emit(
         Conv,
-        [inputs[0], flipped],
+        [x, weights ? constant(flip(weights)) : flipped(w)],
         { pads, dilations, kernel_shape } as Record<string, readonly number[]>,
         node.name,
       ),
@@ -38,12 +28,11 @@ const flipStride1 = (graph: Graph): Graph =>
   });
 
 /** Pads of the equivalent convolution, d (k - 1) - p, or undefined where there is none. */
-const stride1Pads = (node: Node, weights: Tensor): number[] | undefined => {
+const stride1Pads = (node: Node, spatial: readonly number[]): number[] | undefined => {
   const { strides, pads, dilations, group, output_padding, output_shape, auto_pad } = node.attributes as Record<
     string,
     readonly number[] & number & string
   >;
-  const spatial = weights.shape.slice(2);
   if (
     (strides as readonly number[] | undefined)?.some((s) => s !== 1) ||
     group !== 1 ||
@@ -73,8 +62,17 @@ const flip = (weights: Tensor): Tensor => {
 };
 
 /**
- * The portable lowering for ONNX Runtime on CPUs: simplification, internal operators written out, data gradients of
- * stride-1 convolutions as convolutions. Changes nothing but time (and rounding).
+ * The same at run time. A product with the matrix that reverses the taps is exact, and threaded, where Slice with
+ * negative steps and Gather of single elements are not.
  */
-export const lowerForCpu = (graph: Graph): Graph =>
-  mergeCommon(foldConstants(decomposeInternal(flipStride1(simplify(graph)))));
+const flipped = (w: Value): Value => {
+  const [rows, columns, ...kernel] = w.shape as [number, number, ...number[]];
+  const taps = sizeOf(kernel);
+  const reversed = taps === 1 ? w : matmul(reshape(w, [rows * columns, taps]), constant(reversal(taps, w.dtype)));
+  return reshape(transpose(reshape(reversed, [rows, columns, taps]), [1, 0, 2]), [columns, rows, ...kernel]);
+};
+const reversal = (size: number, dtype: DType): Tensor => {
+  const matrix = new Float64Array(size * size);
+  for (let i = 0; i < size; i++) matrix[i * size + size - 1 - i] = 1;
+  return fromFloat64(matrix, dtype, [size, size]);
+};

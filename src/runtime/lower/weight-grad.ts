@@ -1,0 +1,122 @@
+import { sizeOf, type Tensor } from "../../core/index.ts";
+import { type Attributes, constant, type Graph, rewrite, type Value } from "../../graph/index.ts";
+import { concat, ConvWeightGrad, gather, matmul, pad, reduceSum, reshape, transpose } from "../../ops/index.ts";
+
+/** With fewer channels the rows that Gather copies are too short: the generic form (one Conv) is faster. */
+const MIN_CHANNELS = 2;
+/** From this many window positions on, a product an image and a sum over the batch beat one long product. */
+const MIN_CELLS_BATCHED = 128;
+/** Patches of one image (elements) that are put together at once; larger ones go tap by tap, to bound the memory. */
+const MAX_PATCHES = 1 << 19;
+
+/**
+ * Weight gradients of convolutions as matrix products over patches: x with channels last, its windows copied by one
+ * Gather of whole channel rows with a constant index (the runtime's threaded way of copying), times the cotangent.
+ * Grouped convolutions and single channels keep the generic form.
+ */
+export const lowerWeightGrads = (graph: Graph): Graph =>
+  rewrite(graph, (node, [x, g]) => {
+    if (node.op !== ConvWeightGrad || !x || !g) return undefined;
+    const { group } = node.attributes as { readonly group: number };
+    return group === 1 && x.shape[1]! >= MIN_CHANNELS ? [weightGrad(x, g, node.attributes)] : undefined;
+  });
+
+interface Geometry {
+  readonly image: readonly number[];
+  readonly grid: readonly number[];
+  readonly kernel: readonly number[];
+  readonly strides: readonly number[];
+  readonly dilations: readonly number[];
+  readonly begin: readonly number[];
+}
+
+const geometryOf = (x: Value, g: Value, attributes: Attributes): Geometry => {
+  const image = x.shape.slice(2),
+    lists = attributes as Readonly<Record<string, readonly number[] | undefined>>;
+  const list = (name: string, fallback: number): readonly number[] => lists[name] ?? image.map(() => fallback);
+  return {
+    image,
+    grid: g.shape.slice(2),
+    kernel: list("kernel_shape", 1),
+    strides: list("strides", 1),
+    dilations: list("dilations", 1),
+    begin: list("pads", 0),
+  };
+};
+
+/** x [N, C, ...], cotangent g [N, O, ...grid] -> [O, C, ...kernel]. */
+const weightGrad = (x: Value, g: Value, attributes: Attributes): Value => {
+  const geometry = geometryOf(x, g, attributes),
+    { kernel } = geometry;
+  const [batch, channels] = x.shape as [number, number],
+    outs = g.shape[1]!,
+    cells = sizeOf(geometry.grid),
+    taps = sizeOf(kernel);
+  const columns = sourcesOf(geometry),
+    padded = columns.some((column) => column.includes(-1));
+  const rows = channelRows(x, padded);
+  const product = cells >= MIN_CELLS_BATCHED ? batchedProduct(g, cells) : joinedProduct(g, cells);
+  const parts = pieces(taps, Math.ceil((cells * taps * channels) / MAX_PATCHES)).map(([from, to]) => {
+    const index = rowIndex(columns.slice(from, to), sizeOf(geometry.image));
+    const patches = isIdentity(index, rows.shape[1]!) ? rows : gather(rows, constant(index), 1);
+    return reshape(product(reshape(patches, [batch, cells, (to - from) * channels])), [outs, to - from, channels]);
+  });
+  const joined = parts.length === 1 ? parts[0]! : concat(parts, 1);
+  return reshape(transpose(joined, [0, 2, 1]), [outs, channels, ...kernel]);
+};
+
+/** x as [N, cells, C], with a row of zeros at the end that stands for the padding. */
+const channelRows = (x: Value, padded: boolean): Value => {
+  const [batch, channels, ...image] = x.shape as [number, number, ...number[]];
+  const last = reshape(transpose(x, [0, ...image.map((_, i) => i + 2), 1]), [batch, sizeOf(image), channels]);
+  return padded ? pad(last, [0, 0, 0, 0, 1, 0]) : last;
+};
+
+/** [N, cells, K] -> [O, K]: a product an image, then the sum over the batch. */
+const batchedProduct = (g: Value, cells: number): ((patches: Value) => Value) => {
+  const each = reshape(g, [g.shape[0]!, g.shape[1]!, cells]);
+  return (patches) => reduceSum(matmul(each, patches), [0]);
+};
+
+/** The same as one product over the batch and all positions. */
+const joinedProduct = (g: Value, cells: number): ((patches: Value) => Value) => {
+  const [batch, outs] = g.shape as [number, number];
+  const each = reshape(g, [batch, outs, cells]);
+  const all = reshape(transpose(each, [1, 0, 2]), [outs, batch * cells]);
+  return (patches) => matmul(all, reshape(patches, [batch * cells, patches.shape[2]!]));
+};
+
+/** [0, count) in so many parts of nearly equal size. */
+const pieces = (count: number, wanted: number): readonly (readonly [number, number])[] => {
+  const parts = Math.min(count, wanted),
+    at = (i: number): number => Math.round((count * i) / parts);
+  return Array.from({ length: parts }, (_, i) => [at(i), at(i + 1)] as const);
+};
+
+/** For every tap of the kernel, in row-major order, the cell of the image under each window position; -1: padding. */
+const sourcesOf = ({ image, grid, kernel, strides, dilations, begin }: Geometry): number[][] => {
+  let columns: number[][] = [[0]];
+  image.forEach((size, axis) => {
+    const along = Array.from({ length: kernel[axis]! }, (_, tap) =>
+      Array.from({ length: grid[axis]! }, (_, i) => {
+        const at = i * strides[axis]! + tap * dilations[axis]! - begin[axis]!;
+        return at >= 0 && at < size ? at : -1;
+      }),
+    );
+    const under = (at: number, next: number): number => (at < 0 || next < 0 ? -1 : at * size + next);
+    columns = columns.flatMap((column) => along.map((list) => column.flatMap((at) => list.map((n) => under(at, n)))));
+  });
+  return columns;
+};
+
+/** Index of the copied rows, [cells, taps]; padding reads the row behind the last. */
+const rowIndex = (columns: readonly (readonly number[])[], zeros: number): Tensor => {
+  const cells = columns[0]!.length,
+    data = new Int32Array(cells * columns.length);
+  columns.forEach((column, tap) =>
+    column.forEach((at, cell) => (data[cell * columns.length + tap] = at < 0 ? zeros : at)),
+  );
+  return { dtype: "int32", shape: [cells, columns.length], data };
+};
+const isIdentity = ({ data }: Tensor, rows: number): boolean =>
+  data.length === rows && (data as Int32Array).every((at, i) => at === i);

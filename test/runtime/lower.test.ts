@@ -1,0 +1,250 @@
+import { createRng, sizeOf, toFloat64 } from "temper/core";
+import { grad } from "temper/autodiff";
+import {
+  type Array64,
+  BATCH,
+  concretize,
+  createGraph,
+  fromArray64,
+  float32,
+  type Graph,
+  graphNodes,
+  input,
+  printGraph,
+  trace,
+  type Value,
+} from "temper/graph";
+import { losses } from "temper/loss";
+import { model, type ModelDefinition } from "temper/models";
+import {
+  add,
+  conv,
+  convTranspose,
+  type ConvOptions,
+  convWeightGrad,
+  decomposeInternal,
+  evaluateGraph,
+  mul,
+  reduceSum,
+  relu,
+  reshape,
+  sigmoid,
+  tanh,
+} from "temper/ops";
+import { compile, lowerForCpu } from "temper/runtime";
+import { describe, expect, it } from "vitest";
+
+type Feeds = Record<string, Array64>;
+
+/** Numbers that float32 holds, so that all devices start from the same ones. */
+const numbers = (seed: number, shape: readonly number[], dtype: Array64["dtype"] = "float32"): Array64 => {
+  const rng = createRng(seed);
+  const draw = dtype === "int64" ? () => Math.floor(rng.uniform() * 3) : () => Math.fround(rng.uniform() - 0.5);
+  return { dtype, shape, data: Float64Array.from({ length: sizeOf(shape) }, draw) };
+};
+const feedsOf = (graph: Graph, batch: number): Feeds =>
+  Object.fromEntries(
+    graph.inputs.map((v, i) => [v.node.name, numbers(i + 1, concretize(v.shape, batch), v.dtype)] as const),
+  );
+
+/** Largest difference, relative to the largest number of the expected output. */
+const difference = (actual: Float64Array, expected: Float64Array): number => {
+  expect(actual.length).toBe(expected.length);
+  const most = expected.reduce((m, v) => Math.max(m, Math.abs(v)), 1e-30);
+  return actual.reduce((m, v, i) => Math.max(m, Math.abs(v - expected[i]!)), 0) / most;
+};
+const expectSame = (actual: Record<string, Array64>, expected: Record<string, Array64>, tol: number): void => {
+  expect(Object.keys(actual)).toEqual(Object.keys(expected));
+  for (const [name, { data, shape }] of Object.entries(expected)) {
+    expect(actual[name]!.shape, name).toEqual(shape);
+    expect(difference(actual[name]!.data, data), name).toBeLessThan(tol);
+  }
+};
+const onCpu = async (graph: Graph, feeds: Feeds): Promise<Record<string, Array64>> => {
+  using program = await compile(graph);
+  const outputs = await program.run(Object.fromEntries(Object.entries(feeds).map(([k, a]) => [k, fromArray64(a)])));
+  return Object.fromEntries(
+    Object.entries(outputs).map(([k, t]) => [k, { dtype: t.dtype, shape: [...t.shape], data: toFloat64(t) }]),
+  );
+};
+const operators = (graph: Graph): string[] => graphNodes(graph).map((node) => node.op.name);
+
+/** Name, x without the batch, output channels, attributes of the convolution. */
+type Case = readonly [string, readonly number[], number, ConvOptions & { readonly kernel_shape: readonly number[] }];
+const cases: readonly Case[] = [
+  ["3x3 in few positions", [4, 5, 5], 6, { kernel_shape: [3, 3], pads: [1, 1, 1, 1] }],
+  ["3x3 in many positions", [3, 14, 13], 5, { kernel_shape: [3, 3], pads: [1, 1, 1, 1] }],
+  ["no padding", [4, 6, 7], 3, { kernel_shape: [3, 2] }],
+  ["1x1", [5, 4, 4], 3, { kernel_shape: [1, 1] }],
+  ["1x1 in many positions", [5, 12, 12], 3, { kernel_shape: [1, 1] }],
+  ["1x1, stride 2, remainder", [5, 8, 8], 3, { kernel_shape: [1, 1], strides: [2, 2] }],
+  ["3x3, stride 2, remainder", [4, 8, 8], 6, { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] }],
+  ["4x4, stride 2", [2, 14, 14], 4, { kernel_shape: [4, 4], strides: [2, 2], pads: [1, 1, 1, 1] }],
+  ["4x4, stride 2, many positions", [2, 28, 26], 4, { kernel_shape: [4, 4], strides: [2, 2], pads: [1, 1, 1, 1] }],
+  ["unequal pads and strides", [3, 9, 7], 4, { kernel_shape: [3, 2], strides: [2, 3], pads: [2, 0, 1, 1] }],
+  ["window inside the padding", [2, 2, 2], 3, { kernel_shape: [2, 2], pads: [3, 3, 2, 2] }],
+  ["dilated", [3, 9, 9], 4, { kernel_shape: [3, 3], dilations: [2, 3], pads: [2, 3, 2, 3] }],
+  [
+    "dilated, strided",
+    [3, 10, 11],
+    4,
+    { kernel_shape: [2, 3], dilations: [3, 2], strides: [2, 2], pads: [1, 0, 0, 2] },
+  ],
+  ["one axis", [4, 20], 5, { kernel_shape: [5], strides: [2], pads: [2, 1] }],
+  ["three axes", [2, 4, 5, 3], 3, { kernel_shape: [2, 3, 2], strides: [1, 2, 1], pads: [0, 1, 1, 1, 1, 0] }],
+  ["one channel", [1, 9, 9], 4, { kernel_shape: [3, 3], pads: [1, 1, 1, 1] }],
+  ["grouped", [4, 6, 6], 6, { kernel_shape: [3, 3], group: 2, pads: [1, 1, 1, 1] }],
+  ["depthwise", [4, 6, 6], 4, { kernel_shape: [3, 3], group: 4, strides: [2, 2] }],
+  ["patches in pieces", [64, 40, 40], 2, { kernel_shape: [3, 3], pads: [1, 1, 1, 1] }],
+];
+const outputOf = (x: readonly number[], outs: number, options: Case[3]): readonly number[] => {
+  const w = input("w", "float32", [outs, x[0]! / (options.group ?? 1), ...options.kernel_shape]);
+  return conv(input("x", "float32", [BATCH, ...x]), w, undefined, options).shape;
+};
+const weightGradGraph = ([name, x, outs, options]: Case): Graph =>
+  trace(name, { x: float32(BATCH, ...x), g: float32(...outputOf(x, outs, options)) }, ({ x, g }) =>
+    convWeightGrad(x, g, options),
+  );
+
+describe("weight gradients of convolutions", () => {
+  it.each(cases)("%s: as the reference and the generic form", (...sample) => {
+    const graph = weightGradGraph(sample),
+      lowered = lowerForCpu(graph),
+      generic = decomposeInternal(graph);
+    const large = sizeOf(sample[1]) > 10_000;
+    for (const batch of large ? [2] : [1, 3, 16]) {
+      const feeds = feedsOf(graph, batch),
+        expected = evaluateGraph(graph, feeds);
+      expectSame(evaluateGraph(lowered, feeds), expected, 1e-12);
+      if (!large) expectSame(evaluateGraph(generic, feeds), expected, 1e-12);
+    }
+  });
+
+  it.each(cases)("%s: in float32 on the runtime", async (...sample) => {
+    const graph = weightGradGraph(sample);
+    for (const batch of [1, 5]) {
+      const feeds = feedsOf(graph, batch);
+      expectSame(await onCpu(graph, feeds), evaluateGraph(graph, feeds), 1e-5);
+    }
+  });
+
+  it("take the form that fits: products over patches, in pieces where they are large, else one convolution", () => {
+    const lowered = (name: string): string[] =>
+      operators(lowerForCpu(weightGradGraph(cases.find((sample) => sample[0] === name)!)));
+    expect(lowered("3x3 in few positions")).not.toContain("ReduceSum");
+    expect(lowered("3x3 in many positions")).toContain("ReduceSum");
+    expect(lowered("1x1")).not.toContain("Gather");
+    expect(lowered("no padding")).not.toContain("Pad");
+    expect(lowered("patches in pieces").filter((op) => op === "Gather").length).toBe(2);
+    for (const name of ["one channel", "grouped", "depthwise"]) expect(lowered(name)).toContain("Conv");
+  });
+});
+
+describe("data gradients of stride-1 convolutions", () => {
+  const shapes: readonly (readonly [string, readonly number[], readonly number[], ConvOptions])[] = [
+    ["3x3", [5, 6, 6], [5, 8, 3, 3], { pads: [1, 1, 1, 1] }],
+    ["unequal pads", [3, 6, 5], [3, 9, 2, 4], { pads: [1, 0, 0, 3] }],
+    ["dilated", [3, 7, 7], [3, 8, 3, 2], { dilations: [2, 3], pads: [1, 2, 4, 0] }],
+    ["1x1", [4, 5, 5], [4, 8, 1, 1], {}],
+    ["one axis", [4, 9], [4, 8, 3], { pads: [1, 1] }],
+  ];
+  it.each(shapes)("%s: convolution with weights that are flipped at run time", async (_, x, w, options) => {
+    const graph = trace("dx", { x: float32(BATCH, ...x), w: float32(...w) }, ({ x, w }) =>
+      convTranspose(x, w, undefined, options),
+    );
+    const lowered = lowerForCpu(graph);
+    expect(operators(lowered)).not.toContain("ConvTranspose");
+    for (const batch of [1, 3]) {
+      const feeds = feedsOf(graph, batch);
+      expectSame(evaluateGraph(lowered, feeds), evaluateGraph(graph, feeds), 1e-12);
+      expectSame(await onCpu(graph, feeds), evaluateGraph(graph, feeds), 1e-5);
+    }
+  });
+});
+
+/** Loss gradients by the input and by every weight, in training mode. */
+const gradients = (definition: ModelDefinition): Graph => {
+  const x = input("x", "float32", [BATCH, ...definition.inputShape]),
+    labels = input("labels", "int64", [BATCH]);
+  const of = (specs: ModelDefinition["parameters"] | ModelDefinition["buffers"]): Record<string, Value> =>
+    Object.fromEntries(Object.entries(specs).map(([name, { shape }]) => [name, input(name, "float32", shape)]));
+  const parameters = of(definition.parameters),
+    buffers = of(definition.buffers);
+  const { y } = definition.apply({ ...parameters, ...buffers }, x, { training: true });
+  const loss = reduceSum(losses["cross-entropy"].build(y, labels), [0]);
+  const [dx, ...rest] = grad(loss, [x, ...Object.values(parameters)]);
+  const outputs = Object.fromEntries(Object.keys(parameters).map((name, i) => [`d.${name}`, rest[i]!]));
+  const inputs = [x, labels, ...Object.values(parameters), ...Object.values(buffers)];
+  return createGraph(definition.name, inputs, { loss, dx: dx!, ...outputs });
+};
+
+describe("models: gradients by input and weights as without lowering", () => {
+  const definitions = [
+    model("small-cnn", { inputShape: [1, 12, 12], classes: 3 }),
+    model("small-cnn", { inputShape: [3, 9, 11], classes: 3 }),
+    model("wide-resnet-10-1", { inputShape: [3, 8, 8], classes: 3 }),
+  ];
+  it.each(definitions.map((d) => [`${d.name} on ${d.inputShape.join("x")}`, d] as const))(
+    "%s",
+    async (_, definition) => {
+      const graph = gradients(definition),
+        lowered = lowerForCpu(graph);
+      expect(operators(lowered).filter((op) => op === "ConvWeightGrad")).toEqual([]);
+      for (const batch of [2, 5]) {
+        const feeds = feedsOf(graph, batch),
+          expected = evaluateGraph(graph, feeds);
+        expectSame(evaluateGraph(lowered, feeds), expected, 1e-6); // folded constants are rounded to float32
+        expectSame(await onCpu(graph, feeds), expected, 1e-3);
+      }
+    },
+  );
+});
+
+/** A chain of convolutions of random geometry with smooth activations, and its gradients. */
+const randomGraph = (seed: number): Graph => {
+  const rng = createRng(seed),
+    pick = (most: number): number => 1 + Math.floor(rng.uniform() * most);
+  const x = input("x", "float32", [BATCH, pick(9), 5 + pick(8), 5 + pick(8)]);
+  const weights: Value[] = [];
+  let y: Value = x;
+  for (let layer = 0; layer < 3; layer++) {
+    const kernel = [pick(3), pick(3)],
+      pads = [kernel[0]! - 1, kernel[1]! - 1, pick(2) - 1, pick(2) - 1];
+    const w = input(`w${layer}`, "float32", [pick(12), y.shape[1]!, ...kernel]);
+    weights.push(w);
+    y = conv(y, w, undefined, { pads, strides: [pick(2), pick(2)] });
+    y = [tanh, sigmoid, (v: Value): Value => mul(v, sigmoid(v))][pick(3) - 1]!(y);
+  }
+  const loss = reduceSum(reshape(mul(y, y), [BATCH, sizeOf(y.shape.slice(1))]), [0, 1]);
+  const found = grad(loss, [x, ...weights]);
+  return createGraph(`random ${seed}`, [x, ...weights], Object.fromEntries(found.map((v, i) => [`d${i}`, v])));
+};
+
+describe("random convolution chains", () => {
+  it.each(Array.from({ length: 12 }, (_, i) => i))("seed %i: the same, lowered or not", async (seed) => {
+    const graph = randomGraph(seed),
+      feeds = feedsOf(graph, 1 + (seed % 4)),
+      expected = evaluateGraph(graph, feeds);
+    expectSame(evaluateGraph(lowerForCpu(graph), feeds), expected, 1e-6);
+    expectSame(await onCpu(graph, feeds), expected, 1e-4);
+  });
+});
+
+describe("printed", () => {
+  it("gradients of a convolution layer", () => {
+    const graph = trace(
+      "layer",
+      { x: float32(BATCH, 8, 4, 4), w: float32(2, 8, 3, 3), b: float32(2) },
+      ({ x, w, b }) => {
+        const loss = reduceSum(relu(conv(add(x, x), w, b, { pads: [1, 1, 1, 1] })), [0, 1, 2, 3]);
+        const [dx, dw, db] = grad(loss, [x, w, b]);
+        return { dx: dx!, dw: dw!, db: db! };
+      },
+    );
+    expect(printGraph(lowerForCpu(graph))).toMatchSnapshot();
+  });
+  it("a weight gradient in many positions, strided", () => {
+    const sample = cases.find(([name]) => name === "4x4, stride 2, many positions")!;
+    expect(printGraph(lowerForCpu(weightGradGraph(sample)))).toMatchSnapshot();
+  });
+});
