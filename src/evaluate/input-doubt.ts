@@ -137,7 +137,7 @@ export const inputDoubt = async (
   const code = atChance ? "chance" : "input";
   const start = `Clean accuracy is ${percent(right / n)}${atChance ? `, near chance (${percent(1 / target.classes)})` : ""}.`;
   const order = relabel(labels, predictions, target.classes);
-  if (best && !(order && order.accuracy > best.accuracy))
+  if (best && !(order && order.accuracy >= best.accuracy))
     return {
       code,
       message: `${start} With ${best.guess.what} it would be ${percent(best.accuracy)} on ${best.count} examples tried: try ${best.guess.remedy}.`,
@@ -215,7 +215,8 @@ const relabel = (
     if (labelOf.get(p) === labels[i]) hits++;
     if (p === labels[i]) present++;
   });
-  const better = fraction(hits, judged).low > Math.max(fraction(present, judged).high, 1.5 / classes);
+  // Any network tells some classes apart, so that some order does better than the given one: it must do well.
+  const better = hits / judged > (1 + 1 / classes) / 2 && fraction(hits, judged).low > fraction(present, judged).high;
   const moved = [...labelOf].filter(([p, label]) => p !== label).sort((a, b) => a[1] - b[1]);
   const how = moved.slice(0, 12).map(([p, label]) => `${label} for its ${p}`);
   return judged > 0 && better
