@@ -873,6 +873,7 @@ describe("errors name the node", () => {
     ["bad-shape", one(nodeOf("Reshape", "x to", "y", {}, { name: "r" }), { to: i64([-1, 3]) }), /Reshape "r"/],
     ["bad-graph", one(nodeOf("Reshape", "x", "y", {}, { name: "r" })), /Reshape "r"/],
     ["bad-shape", one(nodeOf("MatMul", "x w", "y"), { w: f32([1, 2, 3], [3, 1]) }), /MatMul "y"/],
+    ["bad-file", one(nodeOf("Concat", "x - x", "y", { axis: { i: 1 } }, { name: "c" })), /Concat "c".*must be given/],
     ["unsupported", one(nodeOf("Dropout", "x", "z y", {}, { name: "d" })), /Dropout "d".*mask/],
     [
       "bad-shape",
