@@ -43,7 +43,7 @@ export const loadClassifier = async (
   adapter: InputAdapter = {},
 ): Promise<Classifier> => {
   const { model: proto, external } = await readModelFile(path);
-  const model = importModel(proto, { external });
+  const model = importModel(proto, { external, batch: "symbolic" });
   const bound = bindParameters(model);
   const { graph, notes } = image ? adapt(path, bound, image, adapter) : { graph: bound, notes: [] };
   return {
