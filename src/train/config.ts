@@ -34,9 +34,17 @@ export interface TrainConfig {
   readonly objective: ObjectiveName;
   readonly objectiveOptions: Readonly<Record<string, unknown>>;
   readonly model: string;
+  /** All options of the architecture, defaults included. */
   readonly modelOptions: Readonly<Record<string, unknown>>;
   readonly options: TrainOptions;
+  /** Standardization inside of the model; empty: none. */
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+  /** Lowest and highest pixel value. */
+  readonly range: readonly [number, number];
   readonly dataHash: string;
+  /** Fingerprint of the validation data, whose accuracy is part of the history. */
+  readonly validationHash: string | null;
 }
 
 /** One line of the history: an epoch. */

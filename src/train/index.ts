@@ -1,7 +1,7 @@
 export * from "./config.ts";
 export * from "./objective.ts";
-export { hasRun, loadRun, type RunState } from "./run-folder.ts";
-export { decodeSafetensors, encodeSafetensors } from "./safetensors.ts";
+export { hasRun, loadRun, type Manifest, readManifest, type RunState } from "./run-folder.ts";
+export { decodeSafetensors, encodeSafetensors, type Safetensors } from "./safetensors.ts";
 export { trainStepGraph } from "./step-graph.ts";
 export type { TrainProgress } from "./job.ts";
 export * from "./train.ts";

@@ -1,6 +1,5 @@
-import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { lookup, type OptionInput, resolveOptions, TemperError } from "../core/index.ts";
+import { lookup, type OptionInput, type OptionSpec, resolveOptions, TemperError } from "../core/index.ts";
 import type { Dataset } from "../data/index.ts";
 import { findModel, toGraph } from "../models/index.ts";
 import { concatChunks, encodeModel } from "../onnx/index.ts";
@@ -8,8 +7,9 @@ import { bind, constant } from "../graph/index.ts";
 import { toOnnx } from "../ops/index.ts";
 import { defaultEngine } from "../runtime/index.ts";
 import { type EpochRecord, type ObjectiveName, objectives, type TrainConfig, trainOptions } from "./config.ts";
-import { modelOfConfig, type TrainJob, type TrainProgress, type TrainResult } from "./job.ts";
-import { checkSameConfig, hasRun, loadRun } from "./run-folder.ts";
+import type { TrainProgress, TrainResult } from "./job.ts";
+import { modelOfConfig, type TrainJob } from "./run.ts";
+import { checkSameConfig, hasRun, readManifest, replaceFile } from "./run-folder.ts";
 
 export interface TrainRequest {
   readonly objective: string;
@@ -40,30 +40,31 @@ export interface TrainOutcome {
 }
 
 /**
- * Trains a network. The folder always holds a state from which the run resumes to the same result.
+ * Trains a network. The folder always holds a state from which the run resumes to the same result, to the last bit on
+ * the same machine, also where the process was killed.
  *
- * @throws TemperError `bad-option`: unknown names, a folder in use, a resumed run of another configuration;
- * `nonfinite`: the loss diverged
+ * @throws TemperError `bad-option`: unknown names, a folder in use, a resumed run of another configuration; `bad-file`:
+ * a state that cannot be read; `nonfinite`: the loss diverged
  */
 export const train = async (request: TrainRequest): Promise<TrainOutcome> => {
-  const { folder, resume = false, validation, mean = [], std = [] } = request;
-  const config = resolveConfig(request);
-  if (hasRun(folder) && !resume)
+  const { folder, resume = false, validation, train: data } = request;
+  const config = resolveConfig(request),
+    goesOn = hasRun(folder);
+  if (goesOn && !resume)
     throw new TemperError(
       "bad-option",
       `${folder} already holds a run. Resume it (--resume), or choose another --out.`,
     );
-  const goesOn = hasRun(folder);
-  if (goesOn) checkSameConfig(folder, (await loadRun(folder)).config, config);
+  if (goesOn) checkSameConfig(folder, (await readManifest(folder)).config, config);
   const { finished, history, weights } = await defaultEngine().job<TrainJob, TrainResult, TrainProgress>(
     new URL("./job.js", import.meta.url),
     "trainJob",
-    { config, folder, resume: goesOn, train: request.train, validation, mean, std },
+    { config, folder, resume: goesOn, train: data, validation },
     { onProgress: request.onProgress, signal: request.signal },
   );
   if (!finished) return { finished, history, modelPath: undefined };
   const modelPath = join(folder, "model.onnx");
-  await writeFile(modelPath, modelFile(config, request.train, mean, std, weights));
+  await replaceFile(modelPath, modelFile(config, data, weights));
   return { finished, history, modelPath };
 };
 
@@ -74,30 +75,35 @@ const resolveConfig = ({
   modelOptions = {},
   options = {},
   train: data,
+  validation,
+  mean = [],
+  std = [],
 }: TrainRequest): TrainConfig => {
-  const record = lookup(objectives, objective, "recipe");
-  findModel(model);
-  return {
+  const record = lookup(objectives, objective, "recipe"),
+    architecture = findModel(model);
+  const config: TrainConfig = {
     objective: objective as ObjectiveName,
     objectiveOptions: resolveOptions(objective, record.options, objectiveOptions),
     model,
-    modelOptions,
+    modelOptions: resolveOptions(model, architecture.type.options as OptionSpec, {
+      ...architecture.options,
+      ...modelOptions,
+    }),
     options: resolveOptions("train", trainOptions, options),
+    mean,
+    std,
+    range: data.range,
     dataHash: data.hash,
+    validationHash: validation?.hash ?? null,
   };
+  modelOfConfig(config, data); // refuses what does not fit the data, before anything is written
+  return config;
 };
 
 /** The network in evaluation mode, weights inside, with what it is and how it came about as metadata. */
-const modelFile = (
-  config: TrainConfig,
-  data: Dataset,
-  mean: readonly number[],
-  std: readonly number[],
-  weights: TrainResult["weights"],
-): Uint8Array => {
-  const graph = toGraph(modelOfConfig(config, data, mean, std));
+const modelFile = (config: TrainConfig, data: Dataset, weights: TrainResult["weights"]): Uint8Array => {
   const bound = bind(
-    graph,
+    toGraph(modelOfConfig(config, data)),
     Object.fromEntries(Object.entries(weights).map(([name, tensor]) => [name, constant(tensor, name)])),
   );
   const metadata = {

@@ -1,0 +1,187 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { createTarget, predictionOf } from "temper/attack";
+import { createRng, f32, i64, type Tensor, toFloat64 } from "temper/core";
+import { batchBetween, countOf, glyphs } from "temper/data";
+import { loadClassifier, model, toGraph } from "temper/models";
+import { initialize } from "temper/nn";
+import { createOptimizer, optimizers } from "temper/optim";
+import { compile, createLocalRuntime } from "temper/runtime";
+import { decodeSafetensors, objectives, readManifest, train, type TrainProgress, trainStepGraph } from "temper/train";
+import { describe, expect, it } from "vitest";
+import { newFolder, requests, training, validation } from "./setting.ts";
+
+const accuracy = async (path: string, data = glyphs({ split: "test", count: 500 })): Promise<number> => {
+  using target = await createTarget(createLocalRuntime(), (await loadClassifier(path, data.shape)).graph);
+  const { x, labels } = batchBetween(data, 0, countOf(data));
+  const logits = await target.logits(x);
+  return labels.reduce((sum, label, i) => sum + (predictionOf(logits, i, 10) === label ? 1 : 0), 0) / labels.length;
+};
+
+describe("train", () => {
+  it("learns digits in seconds, tells how it goes, and writes a model that others can load", async () => {
+    const data = glyphs({ split: "train", count: 2000 }),
+      folder = newFolder(),
+      told: TrainProgress[] = [];
+    const { finished, history, modelPath } = await train({
+      ...requests.plain,
+      train: data,
+      validation,
+      options: { epochs: 4, batchSize: 50, optimizer: "adam", lr: 5e-3, weightDecay: 0, epsilon: 0.05, validation: 60 },
+      folder,
+      onProgress: (p) => told.push(p),
+    });
+    expect(finished).toBe(true);
+    expect(history.map(({ epoch, step }) => [epoch, step])).toEqual([1, 2, 3, 4].map((e) => [e, 40 * e]));
+    expect(history[0]!.loss).toBeGreaterThan(2 * history[3]!.loss);
+    expect(history[3]!.trainAccuracy).toBeGreaterThan(0.9);
+    expect(history[3]!.validationAccuracy).toBeGreaterThan(0.9);
+    expect(history[3]!.validationRobustAccuracy).toBeLessThanOrEqual(history[3]!.validationAccuracy!);
+    expect(history.map((h) => h.gradientEvaluations)).toEqual([2000, 4000, 6000, 8000]);
+    expect(await accuracy(modelPath!)).toBeGreaterThan(0.9);
+
+    const steps = told.flatMap((p) => (p.kind === "step" ? [p] : []));
+    expect(steps.map(({ step }) => step)).toEqual(Array.from({ length: 160 }, (_, i) => i + 1));
+    expect(steps.map(({ epoch }) => epoch)).toEqual(steps.map((_, i) => 1 + Math.floor(i / 40)));
+    expect(steps.every(({ total }) => total === 160)).toBe(true);
+    const mean = steps.slice(120).reduce((sum, { loss }) => sum + loss, 0) / 40;
+    expect(history[3]!.loss).toBeCloseTo(mean, 10);
+    expect(told.filter((p) => p.kind === "epoch").length).toBe(4);
+
+    const { metadata } = await loadClassifier(modelPath!);
+    expect(metadata["temper.inputRange"]).toBe("0:1");
+    expect(JSON.parse(metadata["temper.classes"]!)).toEqual(data.classes);
+    expect(metadata["temper.dataHash"]).toBe(data.hash);
+    const { config } = await readManifest(folder);
+    expect(JSON.parse(metadata["temper.recipe"]!)).toEqual(config);
+    expect(config).toMatchObject({
+      objective: "standard",
+      model: "small-cnn",
+      options: { optimizer: "adam", seed: 0 },
+    });
+    const lines = readFileSync(join(folder, "history.jsonl"), "utf8").trimEnd().split("\n");
+    expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual(history);
+  });
+
+  it("makes a network robust that plain training leaves open", async () => {
+    const data = glyphs({ split: "train", count: 1500 });
+    const robustOf = async (objective: string, more: object): Promise<number> => {
+      const { history } = await train({
+        ...requests.plain,
+        objective,
+        train: data,
+        validation,
+        options: { epochs: 5, batchSize: 50, optimizer: "adam", lr: 5e-3, epsilon: 0.1, validation: 60, ...more },
+        folder: newFolder(),
+      });
+      return history.at(-1)!.validationRobustAccuracy!;
+    };
+    const [plain, robust] = [await robustOf("standard", {}), await robustOf("pgd-at", { steps: 4, ramp: 2 })];
+    expect(robust).toBeGreaterThan(plain + 0.3);
+  });
+
+  it("writes the network that it trained: running statistics and standardization inside", async () => {
+    const folder = newFolder(),
+      request = requests.robust;
+    const { modelPath } = await train({ ...request, folder });
+    const { tensors: file, config } = await readManifest(folder);
+    const { tensors } = decodeSafetensors(file, readFileSync(join(folder, file)));
+    const definition = model(
+      request.model,
+      { inputShape: training.shape, classes: 10, mean: request.mean, std: request.std },
+      config.modelOptions,
+    );
+    for (const [name, spec] of Object.entries(definition.buffers)) {
+      const fresh = new Float32Array(tensors[name]!.data.length);
+      spec.init(fresh, spec.shape, createRng(0));
+      expect(tensors[name]!.data, name).not.toEqual(fresh); // the statistics have moved
+    }
+    const x = batchBetween(validation, 0, 20).x as Float32Array<ArrayBuffer>;
+    const input = f32(x, [20, ...training.shape]);
+    using trained = await compile(toGraph(definition));
+    using saved = await compile((await loadClassifier(modelPath!, training.shape)).graph);
+    const weights = Object.fromEntries(Object.keys(trained.inputs).map((name) => [name, tensors[name]!]));
+    const a = toFloat64((await trained.run({ ...weights, input }))["logits"]!);
+    const b = toFloat64(Object.values(await saved.run({ [Object.keys(saved.inputs)[0]!]: input }))[0]!);
+    const scale = a.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
+    a.forEach((v, i) => expect(Math.abs(v - b[i]!) / scale).toBeLessThan(1e-5));
+  });
+
+  it.each([
+    ["sgd", "cyclic", 0.2],
+    ["adam", "step", 3e-3],
+    ["adamw", "cosine", 3e-3],
+  ] as const)("follows %s with the %s schedule", async (optimizer, schedule, lr) => {
+    const folder = newFolder();
+    const options = { ...requests.plain.options, optimizer, schedule, lr, epochs: 4 };
+    const { history } = await train({ ...requests.plain, options, folder });
+    expect(history[3]!.loss).toBeLessThan(history[0]!.loss - 0.1);
+    const shares = history.map((record) => (record.step - 1) / 24);
+    const expected = {
+      cyclic: (s: number) => (s < 0.4 ? s / 0.4 : (1 - s) / 0.6),
+      step: (s: number) => (s < 0.5 ? 1 : s < 0.75 ? 0.1 : 0.01),
+      cosine: (s: number) => (1 + Math.cos(Math.PI * s)) / 2,
+    }[schedule];
+    history.forEach((record, i) => expect(record.lr).toBeCloseTo(lr * expected(shares[i]!), 10));
+  });
+
+  it("names what is wrong with a request before it writes anything", async () => {
+    const refused = (more: object) => {
+      const folder = newFolder();
+      return expect(
+        train({ ...requests.plain, ...more, folder }).finally(() =>
+          expect(() => readFileSync(join(folder, "run.json"))).toThrow(/ENOENT/),
+        ),
+      ).rejects;
+    };
+    await refused({ objective: "pgd-ta" }).toThrow(/No recipe is called "pgd-ta". Did you mean pgd-at\?/);
+    await refused({ model: "small-cn" }).toThrow(/No model is called "small-cn". Did you mean small-cnn\?/);
+    await refused({ modelOptions: { chanels: [1] } }).toThrow(/no option chanels. Did you mean channels/);
+    await refused({ objectiveOptions: { beta: 1 } }).toThrow(/standard has no option beta/);
+    await refused({ options: { learningRate: 1 } }).toThrow(/train has no option learningRate/);
+    await refused({ options: { epochs: 0 } }).toThrow(/epochs must be an integer from 1/);
+    await refused({ options: { batchSize: 301 } }).toThrow(/a batch of 301 is larger than the 300 training examples/);
+    await refused({ mean: [1, 2, 3], std: [1, 1, 1] }).toThrow(/mean|channel/);
+  });
+
+  it("stops at once where it is told so before it begins, and can be resumed", async () => {
+    const folder = newFolder();
+    const stopped = await train({ ...requests.plain, folder, signal: AbortSignal.abort() });
+    expect(stopped).toEqual({ finished: false, history: [], modelPath: undefined });
+    expect((await readManifest(folder)).step).toBe(0);
+    expect((await train({ ...requests.plain, folder, resume: true })).finished).toBe(true);
+    expect((await train({ ...requests.plain, folder, resume: true })).history.length).toBe(3); // nothing left to do
+  });
+});
+
+describe("the training step", () => {
+  it.each(Object.values(objectives))("of $name is that of float64", async (objective) => {
+    const net = model("small-cnn", { inputShape: [1, 8, 8], classes: 4 }, { channels: [3, 4], dense: [8] });
+    const optimizer = createOptimizer(optimizers.sgd, { momentum: 0.9, weightDecay: 0.01 });
+    const graph = trainStepGraph(net, objective, optimizer, {});
+    const rng = createRng(2),
+      x = new Float32Array(6 * 64);
+    rng.fillUniform(x, 0, 1);
+    const shapes = Object.fromEntries(Object.entries(net.parameters).map(([name, { shape }]) => [name, shape]));
+    const feeds: Record<string, Tensor> = {
+      ...Object.fromEntries(objective.views.map((view) => [`x.${view}`, f32(x, [6, 1, 8, 8])])),
+      labels: i64([0, 1, 2, 3, 0, 1]),
+      lr: f32([0.1], []),
+      ...initialize(net, rng),
+      ...optimizer.init(shapes),
+    };
+    using fast = await compile(graph);
+    using exact = await compile(graph, { device: "reference" });
+    const [a, b] = [await fast.run(feeds), await exact.run(feeds)];
+    expect(Object.keys(a)).toEqual(
+      ["loss", "logits", ...Object.keys({ ...shapes, ...optimizer.init(shapes) }).map((n) => `next.${n}`)].sort(
+        (p, q) => Object.keys(a).indexOf(p) - Object.keys(a).indexOf(q),
+      ),
+    );
+    for (const [name, value] of Object.entries(b)) {
+      const [p, q] = [toFloat64(a[name]!), toFloat64(value)];
+      const scale = q.reduce((m, v) => Math.max(m, Math.abs(v)), 1e-3);
+      p.forEach((v, i) => expect(Math.abs(v - q[i]!) / scale, name).toBeLessThan(1e-4));
+    }
+  });
+});
