@@ -38,15 +38,15 @@ export const runCommandLine = async (argv: readonly string[]): Promise<ExitCode>
 const runOne = async (command: AnyCommand, argv: readonly string[], early: Output): Promise<ExitCode> => {
   let output = early;
   try {
-    const { args, options } = parseArguments(command, argv);
-    output = createOutput(options.json);
-    if (options.help) {
-      if (options.json) output.document(describeCommand(command));
+    const { args, common, options } = parseArguments(command, argv);
+    output = createOutput(common.json);
+    if (common.help) {
+      if (common.json) output.document(describeCommand(command));
       else process.stdout.write(commandHelp(command));
       return EXIT.done;
     }
     return await command.run({
-      options: options as never,
+      options,
       args,
       output,
       commandLine: quoted(["temper", command.name, ...argv]),

@@ -1,3 +1,5 @@
+import { printable } from "../report/index.ts";
+
 /** What a command may say. Results go to standard output, everything else to standard error. */
 export interface Output {
   readonly json: boolean;
@@ -16,8 +18,8 @@ export interface Output {
 const PLAIN_INTERVAL_MS = 5000;
 const TERMINAL_INTERVAL_MS = 100;
 
-/** Names and messages may come from files: what would steer a terminal is shown as a replacement character. */
-const plain = (text: string): string => text.replaceAll(/[\0-\x08\x0b-\x1f\x7f-\x9f]/g, "\uFFFD"); // oxlint-disable-line no-control-regex
+/** Names and messages may come from files: nothing in them may steer the terminal. */
+const plain = (text: string): string => printable(text).replaceAll("\r", "");
 
 const duration = (s: number): string =>
   s < 90 ? `${Math.ceil(s)} s` : s < 5400 ? `${Math.round(s / 60)} min` : `${(s / 3600).toFixed(1)} h`;

@@ -18,7 +18,9 @@ export const commonOptions = {
 
 export interface Parsed {
   readonly args: readonly string[];
-  readonly options: OptionValues<OptionSpec> & { readonly json: boolean; readonly help: boolean };
+  /** The command's own, by the names of its record. */
+  readonly options: OptionValues<OptionSpec>;
+  readonly common: OptionValues<typeof commonOptions>;
 }
 
 /**
@@ -54,9 +56,9 @@ export const parseArguments = (command: AnyCommand, argv: readonly string[]): Pa
     else if (given[name] !== undefined) throw new TemperError("bad-option", `${command.name}: ${flag} is given twice.`);
     else given[name] = value;
   }
-  const options = resolveFlags(command, spec, given) as Parsed["options"];
-  if (!options.help) checkPositionals(command, args);
-  return { args, options };
+  const { json, help, ...options } = resolveFlags(command, spec, given);
+  if (!help) checkPositionals(command, args);
+  return { args, options, common: { json: json === true, help: help === true } };
 };
 
 const splitFlag = (word: string): [string, string | undefined] => {

@@ -34,6 +34,8 @@ export const printResult = (output: Output, result: EvaluationResult): void => {
   const { threat, robustAccuracy, attacks, sweep, seconds, machine, doubts, cost, seed } = result;
   output.print(`robust accuracy ${fractionText(robustAccuracy)} under ${threat.norm} ${formatEpsilon(threat.epsilon)}`);
   output.print(`\n${attackTable(attacks)}`);
+  if (sweep.some((row) => row.epsilon < threat.epsilon))
+    output.print("What a smaller epsilon broke is not tried again.");
   if (sweep.length > 1) output.print(`\n${sweepTable(result)}`);
   for (const { code, message } of doubts) output.print(`\nDoubt (${code}): ${message}`);
   output.print(

@@ -1,4 +1,4 @@
-import { createHasher, formatShape, sizeOf, type Tensor, tensor, TemperError } from "../core/index.ts";
+import { createHasher, formatShape, isTemperError, sizeOf, type Tensor, tensor, TemperError } from "../core/index.ts";
 import { apply, constant, createGraph, type Graph, input, type Shape, type Value } from "../graph/index.ts";
 import { encodeModel, type ModelProto, readModelFile } from "../onnx/index.ts";
 import { bindParameters, div, importModel, type Model, reshape, sub, transpose } from "../ops/index.ts";
@@ -42,8 +42,7 @@ export const loadClassifier = async (
   image?: readonly [number, number, number],
   adapter: InputAdapter = {},
 ): Promise<Classifier> => {
-  const { model: proto, external } = await readModelFile(path);
-  const model = importModel(proto, { external, batch: "symbolic" });
+  const { proto, model } = await readNamed(path);
   const bound = bindParameters(model);
   const { graph, notes } = image ? adapt(path, bound, image, adapter) : { graph: bound, notes: [] };
   return {
@@ -56,6 +55,17 @@ export const loadClassifier = async (
     normalization:
       image && (adapter.mean || adapter.std) ? { mean: adapter.mean ?? [0], std: adapter.std ?? [1] } : undefined,
   };
+};
+
+/** The file, imported; its errors name it. */
+const readNamed = async (path: string): Promise<{ readonly proto: ModelProto; readonly model: Model }> => {
+  try {
+    const { model: proto, external } = await readModelFile(path);
+    return { proto, model: importModel(proto, { external, batch: "symbolic" }) };
+  } catch (error) {
+    if (!isTemperError(error) || error.message.includes(path)) throw error;
+    throw new TemperError(error.code, `${path}: ${error.message}`, { cause: error });
+  }
 };
 
 const countParameters = ({ parameters }: Pick<Model, "parameters">): number =>

@@ -1,3 +1,4 @@
+export { printable } from "./html.ts";
 export * from "./json.ts";
 export * from "./page.ts";
 export * from "./schema.ts";
