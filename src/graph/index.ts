@@ -1,3 +1,4 @@
+export * from "./algebra.ts";
 export * from "./attribute.ts";
 export * from "./graph.ts";
 export * from "./passes.ts";

@@ -230,6 +230,25 @@ describe("random convolution chains", () => {
   });
 });
 
+describe("sums over the batch and more", () => {
+  it.each([true, false])("are taken in two steps (axes kept: %s)", async (keep) => {
+    const graph = trace("sums", { x: float32(BATCH, 3, 4, 5) }, ({ x }) => ({
+      bias: reduceSum(x, [0, 2, 3], keep),
+      all: reduceSum(x, [0, 1, 2, 3], keep),
+      negative: reduceSum(x, [-4, -1], keep),
+      batch: reduceSum(x, [0], keep),
+      rows: reduceSum(x, [1, 2], keep),
+    }));
+    const lowered = lowerForCpu(graph);
+    expect(operators(lowered).filter((op) => op === "ReduceSum").length).toBe(8);
+    for (const batch of [1, 7]) {
+      const feeds = feedsOf(graph, batch);
+      expectSame(evaluateGraph(lowered, feeds), evaluateGraph(graph, feeds), 1e-12);
+      expectSame(await onCpu(graph, feeds), evaluateGraph(graph, feeds), 1e-5);
+    }
+  });
+});
+
 describe("printed", () => {
   it("gradients of a convolution layer", () => {
     const graph = trace(
