@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
+const slow = process.env["TEMPER_SLOW"] === "1";
 const dist = fileURLToPath(new URL("./dist/", import.meta.url));
 
 // Tests import the package as its users do (`temper/graph`), that is the built files: worker threads need them anyway.
@@ -12,7 +13,8 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ["test/**/*.test.ts"],
+    // Tests of minutes: `npm run test:slow`.
+    include: [slow ? "test/slow/*.test.ts" : "test/!(slow)/**/*.test.ts", ...(slow ? [] : ["test/*.test.ts"])],
     pool: "forks",
     testTimeout: 60_000,
     hookTimeout: 60_000,
