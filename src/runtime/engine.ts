@@ -30,6 +30,12 @@ interface Pending {
   readonly onProgress?: ((progress: never) => void) | undefined;
 }
 
+/**
+ * The thread's garbage is mostly handles of models and tensors whose memory lies outside of V8's heap: a small young
+ * generation frees them soon. With the default size, resident memory grows by a tenth over a thousand compilations.
+ */
+const YOUNG_GENERATION_MB = 2;
+
 export const createEngine = (): Engine => {
   disableTelemetry();
   const pending = new Map<number, Pending>();
@@ -37,7 +43,11 @@ export const createEngine = (): Engine => {
   let nextId = 0;
 
   const start = (): Worker => {
-    const created = new Worker(new URL("./worker.js", import.meta.url), { env: SHARE_ENV, execArgv: [] });
+    const created = new Worker(new URL("./worker.js", import.meta.url), {
+      env: SHARE_ENV,
+      execArgv: [],
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+    });
     created.on("message", (reply: Reply) => {
       const call = pending.get(reply.id);
       if (!call) return;
