@@ -1,11 +1,10 @@
-import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { attackStepGraph, gradientGraph } from "../attack/index.ts";
 import { choice, formatShape, TemperError, text } from "../core/index.ts";
 import { graphNodes, type Value } from "../graph/index.ts";
 import { losses } from "../loss/index.ts";
 import { loadClassifier } from "../models/index.ts";
-import { concatChunks, encodeModel } from "../onnx/index.ts";
+import { writeModelFile } from "../onnx/index.ts";
 import { toOnnx } from "../ops/index.ts";
 import { lowerForCpu } from "../runtime/index.ts";
 import { defineCommand, EXIT } from "./command.ts";
@@ -39,7 +38,7 @@ export const exportCommand = defineCommand({
     const { graph } = await loadClassifier(path!);
     const made = what === "gradient" ? gradientGraph(graph, loss) : attackStepGraph(graph, loss, norm);
     const portable = lowerForCpu(made); // what the engine runs, in standard operators only
-    await writeFile(file, concatChunks(encodeModel(toOnnx(portable))));
+    await writeModelFile(file, toOnnx(portable));
     const describe = ([valueName, { dtype, shape }]: readonly [string, Value]): Described => ({
       name: valueName,
       dtype,

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { choice, float, int, many, numbers, type OptionValues, text, TemperError } from "../core/index.ts";
-import { applyRange, countOf, type Dataset, inRange, loadDataset, type Split } from "../data/index.ts";
+import { countOf, type Dataset, inRange, loadDataset, type Split } from "../data/index.ts";
 import { type AttackSpec, checkAttack, type Fraction } from "../evaluate/index.ts";
 import { type Classifier, loadClassifier } from "../models/index.ts";
 import { DEVICES } from "../runtime/index.ts";
@@ -72,13 +72,13 @@ const parseRange = (flag: string, value: string): readonly [number, number] => {
 
 export const openDataset = async (options: DataOptions): Promise<Dataset> => {
   const { data, split, range, pixelRange, dataLayout } = options;
-  const dataset = await loadDataset(data, {
+  return loadDataset(data, {
     split,
+    range,
     dataRoot: dataRoot(),
     ...(pixelRange !== undefined && { pixelRange: parseRange("--pixel-range", pixelRange) }),
     ...(dataLayout !== "auto" && { layout: dataLayout }),
   });
-  return range === undefined ? dataset : applyRange(dataset, range);
 };
 
 const METADATA_RANGE = "temper.inputRange";

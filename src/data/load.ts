@@ -3,7 +3,7 @@ import type { ArrayOptions } from "./arrays.ts";
 import { CIFAR10_CLASSES } from "./cifar.ts";
 import { type Dataset, SPLITS, type Split, applyRange } from "./dataset.ts";
 import { baseName, kindOf } from "./files.ts";
-import { glyphs } from "./glyphs.ts";
+import { GLYPH_COUNTS, glyphs } from "./glyphs.ts";
 import { DEFAULT_MAX_BYTES } from "./limits.ts";
 import { type ReadContext, loadFile } from "./load-file.ts";
 import { loadFolder } from "./load-folder.ts";
@@ -92,6 +92,12 @@ const checkSplit = (split: string): Split => {
   return found;
 };
 
+/** A range of the generated images needs none behind it: a smaller set is the beginning of a larger one. */
+const neededGlyphs = (split: Split, range: string | undefined): number => {
+  const [, start, end] = /^\s*(\d*):(\d+)\s*$/.exec(range ?? "") ?? [];
+  return Number(start) < Number(end) ? Math.min(Number(end), GLYPH_COUNTS[split]) : GLYPH_COUNTS[split];
+};
+
 /**
  * Loads a data set by name (`glyphs`, `mnist`, ...) or path: a file (IDX, .npy, .npz, CIFAR .bin, each also gzip) or a
  * folder with usual names. A name wins over a path; write `./mnist` for a folder of that name. Images come in [0, 1],
@@ -112,7 +118,7 @@ export const loadDataset = async (nameOrPath: string, options: LoadOptions = {})
   const dataset = !isBuiltin(nameOrPath)
     ? await loadPath(nameOrPath, context)
     : builtinDatasets[nameOrPath].kind === "generated"
-      ? glyphs({ split, seed: options.seed, count: options.count })
+      ? glyphs({ split, seed: options.seed, count: options.count ?? neededGlyphs(split, options.range) })
       : await loadFetched(nameOrPath, options, context);
   return options.range === undefined ? dataset : applyRange(dataset, options.range);
 };

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 
@@ -16,7 +16,7 @@ export const gpuStatus = (): readonly GpuStatus[] => [cudaStatus(), webgpuStatus
 
 const cudaStatus = (): GpuStatus => {
   const driver = existsSync("/proc/driver/nvidia/version") || existsSync("C:\\Windows\\System32\\nvcuda.dll");
-  const provider = existsSync(
+  const provider = isFilled(
     join(
       binaryFolder(),
       process.platform === "win32" ? "onnxruntime_providers_cuda.dll" : "libonnxruntime_providers_cuda.so",
@@ -46,6 +46,9 @@ const webgpuStatus = (): GpuStatus => ({
   found: "not used by this version",
   remedy: "Computation is on the CPU; --device cuda where the line above says ready.",
 });
+
+/** An empty file only stands in for one that was not downloaded (scripts/preinstall.mjs). */
+const isFilled = (path: string): boolean => (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0;
 
 const binaryFolder = (): string => {
   try {
