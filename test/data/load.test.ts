@@ -6,6 +6,7 @@ import jpeg from "jpeg-js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Tensor, isTemperError, tensor } from "temper/core";
 import {
+  applyRange,
   type LoadOptions,
   batchOf,
   countOf,
@@ -227,6 +228,15 @@ describe("folders of pictures", () => {
 });
 
 describe("names, paths and limits", () => {
+  it.each(["0:100", "50:120", ":7", "1990:", "1990:3000"])(
+    "a range of generated images (%s) is that part of all of them",
+    async (range) => {
+      const [part, whole] = [await loadDataset("glyphs", { range }), await loadDataset("glyphs")];
+      const wanted = applyRange(whole, range);
+      expect([part.hash, part.notes]).toEqual([wanted.hash, wanted.notes]);
+    },
+  );
+
   it("makes glyphs without any file", async () => {
     const dataset = await loadDataset("glyphs", { split: "validation", seed: 5, count: 30, range: "10:20" });
     expect(dataset).toMatchObject({ name: "glyphs", split: "validation" });
