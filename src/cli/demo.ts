@@ -20,7 +20,7 @@ const RECIPES: Readonly<
   Record<"plain" | "robust", { objective: ObjectiveName; epochs: number; steps: number; ramp: number }>
 > = {
   plain: { objective: "standard", epochs: 3, steps: 1, ramp: 0 },
-  robust: { objective: "pgd-at", epochs: 6, steps: 7, ramp: 2 },
+  robust: { objective: "pgd-at", epochs: 5, steps: 5, ramp: 2 },
 };
 
 export const demoCommand = defineCommand({
@@ -97,9 +97,9 @@ const trainOne = async (
     options: {
       ...recipe,
       optimizer: "adam",
-      lr: 2e-3,
+      lr: 6e-3,
       weightDecay: 0,
-      batchSize: 100,
+      batchSize: 50,
       epsilon: EPSILON,
       validation: 0,
     },
