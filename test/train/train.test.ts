@@ -27,7 +27,8 @@ describe("train", () => {
       ...requests.plain,
       train: data,
       validation,
-      options: { epochs: 4, batchSize: 50, optimizer: "adam", lr: 5e-3, weightDecay: 0, epsilon: 0.05, validation: 60 },
+      modelOptions: { channels: [8, 16], dense: [32] },
+      options: { epochs: 4, batchSize: 50, optimizer: "adam", lr: 0.01, weightDecay: 0, epsilon: 0.05, validation: 60 },
       folder,
       onProgress: (p) => told.push(p),
     });
@@ -109,8 +110,8 @@ describe("train", () => {
 
   it.each([
     ["sgd", "cyclic", 0.2],
-    ["adam", "step", 3e-3],
-    ["adamw", "cosine", 3e-3],
+    ["adam", "step", 0.01],
+    ["adamw", "cosine", 0.01],
   ] as const)("follows %s with the %s schedule", async (optimizer, schedule, lr) => {
     const folder = newFolder();
     const options = { ...requests.plain.options, optimizer, schedule, lr, epochs: 4 };
