@@ -171,7 +171,8 @@ const review = ({ n, d }: Context, state: ApgdState, { gradient }: Evaluation, i
 };
 
 /** x_{k+1} = P(x_k + a (P(x_k + step d) - x_k) + (1 - a)(x_k - x_{k-1})), d the steepest direction. */
-const move = ({ x, n, d }: Context, state: ApgdState, { gradient }: Evaluation, set: Threat, a: number): void => {
+const move = (context: Context, state: ApgdState, { gradient }: Evaluation, set: Threat, a: number): void => {
+  const { x, n, d } = context;
   const { adv, previous, step } = state,
     next = adv.slice();
   set.ascend(next, gradient, step, d);
@@ -181,7 +182,7 @@ const move = ({ x, n, d }: Context, state: ApgdState, { gradient }: Evaluation, 
     adv[j] = here + a * (next[j]! - here) + (1 - a) * (here - previous[j]!);
     previous[j] = here;
   }
-  set.project(x, adv, d);
+  settle(context, state, set);
 };
 
 /** Number of changed elements of every row; at least 1, so that it can divide. */
@@ -208,9 +209,14 @@ const reviewSparse = (context: Context, state: ApgdState, { gradient }: Evaluati
 };
 
 /** l1 step: the signs of the largest gradient entries, divided by their number, times the step length. */
-const moveSparse = ({ x, d }: Context, state: ApgdState, { gradient }: Evaluation, set: Threat): void => {
-  set.ascend(state.adv, gradient, state.step, d, { keep: state.active });
-  set.project(x, state.adv, d);
+const moveSparse = (context: Context, state: ApgdState, { gradient }: Evaluation, set: Threat): void => {
+  set.ascend(state.adv, gradient, state.step, context.d, { keep: state.active });
+  settle(context, state, set);
+};
+
+/** An attack that explores projects by itself; else the driver does it. */
+const settle = ({ x, d, options }: Context, { adv }: ApgdState, set: Threat): void => {
+  if (options.largeEpsilon) set.project(x, adv, d);
 };
 
 /** A smaller set begins: the best point so far is projected onto it, and its sparsity is the first of the steps. */

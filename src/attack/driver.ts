@@ -73,6 +73,8 @@ interface Run {
   readonly result: AttackResult;
   /** Margin at each reported point. */
   readonly margins: Float64Array;
+  /** 1 where the reported point is exactly one that the forward pass was asked about: it needs no second question. */
+  readonly confirmed: Uint8Array;
 }
 
 /** The rows that are still under attack; row i of every array belongs to example `rows[i]`. */
@@ -83,7 +85,8 @@ interface Front {
 }
 
 /**
- * Runs an attack on a batch. Every point it reports was projected onto the set and judged by the model again.
+ * Runs an attack on a batch. Every point it reports was projected onto the set, and what it calls broken was judged by
+ * the model's forward pass at that very point.
  *
  * @throws TemperError `bad-option` for options or a norm that the attack does not have; `bad-shape`; `bad-data` for
  * pixels outside of the box and for labels that the model does not have
@@ -121,6 +124,7 @@ const prepare = (target: Target, request: AttackRequest): Run => {
       complete: true,
     },
     margins: new Float64Array(n).fill(-Infinity),
+    confirmed: new Uint8Array(n),
   };
 };
 
@@ -175,12 +179,13 @@ const ask = async (
 
 /** Takes up what the model says about the points of the front: verdicts, counts, best points. Gives the rows to go on with. */
 const judge = (
-  { target: { d, classes }, request: { threat, exhaustive }, explores, result, margins }: Run,
+  { target: { d, classes }, request: { threat, exhaustive }, explores, result, margins, confirmed }: Run,
   { rows, context: { x, labels }, state: { adv } }: Front,
   { logits, gradient }: Evaluation,
 ): number[] => {
+  const withGradient = gradient.length > 0;
   const inside = explores ? threat.contains(x, adv, d) : undefined;
-  const counts = gradient.length > 0 ? result.gradientEvaluations : result.forwardEvaluations;
+  const counts = withGradient ? result.gradientEvaluations : result.forwardEvaluations;
   return Array.from(rows.keys()).filter((row) => {
     const example = rows[row]!,
       label = labels[row]!;
@@ -192,6 +197,7 @@ const judge = (
     if (margin > margins[example]! || (fools && !result.broken[example])) {
       result.adv.set(adv.subarray(row * d, (row + 1) * d), example * d);
       margins[example] = margin;
+      confirmed[example] = withGradient || explores ? 0 : 1;
     }
     if (fools) result.broken[example] = 1;
     return exhaustive || !fools;
@@ -287,14 +293,22 @@ const noteGradient = (largest: Float32Array, example: number, gradient: Float32A
   }
 };
 
-/** Projects what the attack reports and asks the model once more: only what still fools it counts. */
-const judgeAgain = async ({ target, request: { threat, x, labels }, result }: Run): Promise<void> => {
-  threat.project(x, result.adv, target.d);
-  const rows = Array.from(labels.keys()).filter((i) => result.broken[i]);
+/**
+ * Projects what the attack reports and asks the forward pass about what only the gradient's program has judged: what
+ * still fools it counts.
+ */
+const judgeAgain = async ({
+  target: { d, classes, logits },
+  request: { threat, x, labels },
+  result,
+  confirmed,
+}: Run): Promise<void> => {
+  threat.project(x, result.adv, d);
+  const rows = Array.from(labels.keys()).filter((i) => result.broken[i] && !confirmed[i]);
   if (rows.length === 0) return;
-  const logits = await target.logits(gather(result.adv, rows, target.d));
+  const answer = await logits(gather(result.adv, rows, d));
   rows.forEach((example, row) => {
     result.forwardEvaluations[example]!++;
-    if (predictionOf(logits, row, target.classes) === labels[example]) result.broken[example] = 0;
+    if (predictionOf(answer, row, classes) === labels[example]) result.broken[example] = 0;
   });
 };
