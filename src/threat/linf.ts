@@ -1,4 +1,4 @@
-import { HALF_ULP, type Norm, type Region, roundTowards, TINY } from "./norm.ts";
+import { finiteRow, HALF_ULP, type Norm, type Region, roundTowards, TINY } from "./norm.ts";
 
 /**
  * Largest absolute change of an element. Projection clamps, the steepest direction is the sign of the gradient.
@@ -23,9 +23,7 @@ export const linf: Norm = {
       both = low + high;
     // Radii near the resolution of float32 leave no room for the margin below.
     if (epsilon < 1e-5 * Math.max(1, Math.abs(low), Math.abs(high))) return projectBranching(x, adv, at, d, region);
-    let sum = 0;
-    for (let i = at; i < at + d; i++) sum += adv[i]!;
-    if (!Number.isFinite(sum)) return projectBranching(x, adv, at, d, region);
+    if (!finiteRow(adv, at, d)) return projectBranching(x, adv, at, d, region);
     for (let i = at; i < at + d; i++) {
       const center = x[i]!,
         u = adv[i]! - center;

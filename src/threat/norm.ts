@@ -55,6 +55,26 @@ export const TINY = 1e-300;
 /** Half the distance between float32 neighbours is at most this share of a number. */
 export const HALF_ULP = 2 ** -24;
 
+/**
+ * Whether elements `from` to `from + d` are all finite. Float32 values cannot overflow a float64 sum; four sums, because
+ * one would wait for each addition before the next.
+ */
+export const finiteRow = (values: Float32Array, from: number, d: number): boolean => {
+  let a = 0,
+    b = 0,
+    c = 0,
+    e = 0,
+    i = from;
+  for (const end = from + d - 3; i < end; i += 4) {
+    a += values[i]!;
+    b += values[i + 1]!;
+    c += values[i + 2]!;
+    e += values[i + 3]!;
+  }
+  for (; i < from + d; i++) a += values[i]!;
+  return Number.isFinite(a + b + c + e);
+};
+
 const word = new Float32Array(1);
 const bits = new Int32Array(word.buffer);
 

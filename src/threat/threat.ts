@@ -3,7 +3,7 @@ import { formatEpsilon } from "./format.ts";
 import { l1 } from "./l1.ts";
 import { l2 } from "./l2.ts";
 import { linf } from "./linf.ts";
-import type { Norm } from "./norm.ts";
+import { finiteRow, type Norm } from "./norm.ts";
 
 /** Every norm by name. Command line, documentation and tests read this object. */
 export const norms = { linf, l2, l1 } satisfies Record<string, Norm>;
@@ -152,12 +152,6 @@ const rows = (a: Float32Array, b: Float32Array, d: number): number => {
       `threat: wants two arrays of whole rows of ${d} elements, got ${a.length} and ${b.length} elements.`,
     );
   return a.length / d;
-};
-
-const finiteRow = (values: Float32Array, from: number, d: number): boolean => {
-  let sum = 0;
-  for (let i = from; i < from + d; i++) sum += values[i]!; // float32 values cannot overflow a float64 sum
-  return Number.isFinite(sum);
 };
 
 const insideBox = (values: Float32Array, from: number, d: number, low: number, high: number): boolean => {
