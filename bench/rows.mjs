@@ -107,7 +107,7 @@ const COLD = ["--range", "0:100", "--attack", "pgd:steps=1"];
 const WHOLE = ["--data", IMAGES, "--range", "0:1000", "--sweep", "0.1", "--attack", "pgd:steps=20,stepSize=0.01"];
 const commandRows = [
   row("cold-start", "cold start: `temper evaluate`, tiny model, to the first number", [
-    evaluate("clean accuracy \\d", "{model}", COLD),
+    evaluate("clean accuracy +\\d", "{model}", COLD),
     evaluation("torch", "accuracy \\d", "python", "{peer}", "cold"),
   ]),
   existsSync(KW) &&
