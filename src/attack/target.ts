@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import { formatShape, i64, sizeOf, type Tensor, TemperError } from "../core/index.ts";
 import { createGraph, type Graph } from "../graph/index.ts";
 import type { LossName } from "../loss/index.ts";

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import { SHARE_ENV, Worker } from "node:worker_threads";
 import { TemperError } from "../core/index.ts";
 import type { Graph } from "../graph/index.ts";

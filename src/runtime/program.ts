@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import { type DType, formatShape, type Tensor, TemperError } from "../core/index.ts";
 import { type Graph, type Shape, type ValueType } from "../graph/index.ts";
 

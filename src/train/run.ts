@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import { createTarget, type Target } from "../attack/index.ts";
 import { createRng, f32, resolveOptions, type Tensor, TemperError } from "../core/index.ts";
 import { countOf, type Dataset } from "../data/index.ts";

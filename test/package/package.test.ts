@@ -119,4 +119,17 @@ describe("the packed package", () => {
       expect(found.clean).toBeGreaterThan(found.attacked);
     },
   );
+
+  it("the README's example compiles", async (context) => {
+    needInstalled(context);
+    const readme = readFileSync(join(root, "README.md"), "utf8");
+    const examples = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map((match) => match[1]!);
+    expect(examples.length).toBeGreaterThan(0);
+    const source = join(app, "readme.ts"),
+      tsc = join(root, "node_modules", "typescript", "bin", "tsc");
+    writeFileSync(source, examples.join("\n"));
+    const flags = ["--strict", "--noEmit", "--target", "es2022", "--module", "nodenext", "--types", ""];
+    const compiled = await run(process.execPath, [tsc, ...flags, source], app);
+    expect(compiled.stdout + compiled.stderr).toBe("");
+  });
 });
