@@ -1,64 +1,9 @@
 import { createRng, type OptionValues, type OptionSpec, resolveOptions, type Rng, TemperError } from "../core/index.ts";
-import type { Threat } from "../threat/index.ts";
-import { type AnyAttack, type AttackContext, type AttackState, type Evaluation, keepRows } from "./attack.ts";
+import type { AnyAttack, Evaluation } from "./attack.ts";
+import { createFront, type Front, gather, shrink } from "./front.ts";
+import type { AttackRequest, AttackResult } from "./request.ts";
 import type { Target } from "./target.ts";
-
-export interface AttackRequest {
-  readonly attack: AnyAttack;
-  readonly options?: Readonly<Record<string, unknown>>;
-  readonly threat: Threat;
-  /** Clean inputs, n rows in the threat's box. Misclassified ones count as broken as soon as they are asked about. */
-  readonly x: Float32Array;
-  readonly labels: Int32Array;
-  /** Number of each example in its data set: names its random stream. Default 0 .. n-1. */
-  readonly ids?: Int32Array;
-  readonly seed: number;
-  /** Keep attacking examples that are already broken, for the strongest example instead of the first. */
-  readonly exhaustive?: boolean;
-  readonly cancelled?: (() => boolean) | undefined;
-  /** Called after each step with the share of the work that is done. */
-  readonly onStep?: ((done: number, total: number) => void) | undefined;
-}
-
-/** Row i belongs to example i of the request. */
-export interface AttackResult {
-  /**
-   * Points of the set. Broken examples: the first misclassified one, or with `exhaustive` the one of largest margin
-   * (largest wrong score minus the label's). Others: the one of largest margin that was seen.
-   */
-  readonly adv: Float32Array;
-  readonly broken: Uint8Array;
-  readonly gradientEvaluations: Int32Array;
-  readonly forwardEvaluations: Int32Array;
-  /** Largest gradient entry at the first step that had one: zero means that the attack had nothing to follow. */
-  readonly largestGradient: Float32Array;
-  /** False where the caller stopped the attack early. */
-  readonly complete: boolean;
-}
-
-/** Index of the largest of `classes` scores; -1 where one is NaN. The first wins a tie. */
-export const predictionOf = (logits: Float32Array, row: number, classes: number): number => {
-  let best = 0;
-  const at = row * classes;
-  for (let k = 0; k < classes; k++) {
-    if (Number.isNaN(logits[at + k])) return -1;
-    if (logits[at + k]! > logits[at + best]!) best = k;
-  }
-  return best;
-};
-
-/** Largest wrong score minus the label's; infinite where the row holds NaN, which counts as misclassified. */
-const marginOf = (logits: Float32Array, row: number, classes: number, label: number): number => {
-  let wrong = -Infinity;
-  const at = row * classes,
-    right = logits[at + label]!;
-  for (let k = 0; k < classes; k++) {
-    const score = logits[at + k]!;
-    if (score !== score) return Infinity;
-    if (k !== label && score > wrong) wrong = score;
-  }
-  return wrong - right;
-};
+import { marginOf, predictionOf } from "./verdict.ts";
 
 type Options = OptionValues<OptionSpec>;
 
@@ -75,13 +20,6 @@ interface Run {
   readonly margins: Float64Array;
   /** 1 where the reported point is exactly one that the forward pass was asked about: it needs no second question. */
   readonly confirmed: Uint8Array;
-}
-
-/** The rows that are still under attack; row i of every array belongs to example `rows[i]`. */
-interface Front {
-  rows: readonly number[];
-  context: AttackContext<Options>;
-  state: AttackState;
 }
 
 /**
@@ -151,8 +89,7 @@ const runOnce = async (run: Run, restart: number, stream: Rng): Promise<boolean>
     { d } = target;
   const rows = Array.from(request.labels.keys()).filter((i) => exhaustive || !result.broken[i]);
   if (rows.length === 0) return true;
-  const context = contextOf(request, options, rows, d, steps, stream);
-  const front: Front = { rows, context, state: attack.init(context) };
+  const front = createFront(request, options, rows, d, stream);
   for (let i = 0; i <= steps; i++) {
     if (cancelled?.()) return false;
     if (!explores) threat.project(front.context.x, front.state.adv, d);
@@ -161,7 +98,7 @@ const runOnce = async (run: Run, restart: number, stream: Rng): Promise<boolean>
     const keep = judge(run, front, evaluation);
     onStep?.(restart * (steps + 1) + i + 1, restarts * (steps + 1));
     if (i === steps || keep.length === 0) break;
-    const kept = keep.length < front.rows.length ? shrink(front, evaluation, keep, stream, request) : evaluation;
+    const kept = keep.length < front.rows.length ? shrink(front, evaluation, keep) : evaluation;
     attack.step(front.context, front.state, kept, i);
   }
   return true;
@@ -213,75 +150,15 @@ export const perturb = async (target: Target, request: AttackRequest): Promise<F
   const { options, steps, explores } = prepare(target, request),
     { attack, threat, labels, seed } = request,
     { d } = target;
-  const context = contextOf(
-    request,
-    options,
-    Array.from(labels.keys()),
-    d,
-    steps,
-    createRng(seed).split(attack.name).split(0),
-  );
-  const front: Front = { rows: [], context, state: attack.init(context) };
+  const stream = createRng(seed).split(attack.name).split(0);
+  const front = createFront(request, options, Array.from(labels.keys()), d, stream),
+    { context } = front;
   for (let i = 0; i < steps; i++) {
     if (!explores) threat.project(context.x, front.state.adv, d);
     const loss = attack.access === "gradient" ? attack.loss(options) : undefined;
     attack.step(context, front.state, await ask(target, front, loss), i);
   }
   return threat.project(context.x, front.state.adv, d);
-};
-
-const contextOf = (
-  { x, labels, threat, ids }: AttackRequest,
-  options: Options,
-  rows: readonly number[],
-  d: number,
-  steps: number,
-  stream: Rng,
-): AttackContext<Options> => ({
-  x: gather(x, rows, d),
-  labels: Int32Array.from(rows, (i) => labels[i]!),
-  n: rows.length,
-  d,
-  threat,
-  options,
-  steps,
-  rngFor: rngOf(rows, ids, stream),
-});
-
-/** Random streams are named by examples, whatever row they stand in. */
-const rngOf =
-  (rows: readonly number[], ids: Int32Array | undefined, stream: Rng): ((row: number) => Rng) =>
-  (row) =>
-    stream.split(ids?.[rows[row]!] ?? rows[row]!);
-
-/** Drops all rows of the front but those in `keep`, and gives what is left of the evaluation. */
-const shrink = (
-  front: Front,
-  evaluation: Evaluation,
-  keep: readonly number[],
-  stream: Rng,
-  { ids }: AttackRequest,
-): Evaluation => {
-  const { context, state, rows } = front,
-    n = rows.length;
-  front.rows = keep.map((row) => rows[row]!);
-  front.context = {
-    ...context,
-    x: keepRows(context.x, keep, n),
-    labels: keepRows(context.labels, keep, n),
-    n: keep.length,
-    rngFor: rngOf(front.rows, ids, stream),
-  };
-  for (const name in state) state[name] = keepRows(state[name]!, keep, n);
-  const { loss, gradient, logits } = evaluation;
-  return { loss: keepRows(loss, keep, n), gradient: keepRows(gradient, keep, n), logits: keepRows(logits, keep, n) };
-};
-
-/** Rows of `x` named by `rows`, copied. */
-export const gather = (x: Float32Array, rows: readonly number[], d: number): Float32Array => {
-  const out = new Float32Array(rows.length * d);
-  rows.forEach((row, i) => out.set(x.subarray(row * d, (row + 1) * d), i * d));
-  return out;
 };
 
 /** Only whether there was any gradient counts, so that later steps need not look. */

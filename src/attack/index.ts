@@ -9,8 +9,11 @@ export type AttackName = keyof typeof attacks;
 
 export * from "./attack.ts";
 export * from "./driver.ts";
+export { gather } from "./front.ts";
 export * from "./gradient-graph.ts";
+export type { AttackRequest, AttackResult } from "./request.ts";
 export * from "./target.ts";
+export { predictionOf } from "./verdict.ts";
 export { apgd, checkpoints } from "./apgd.ts";
 export { fgsm } from "./fgsm.ts";
 export { pgd } from "./pgd.ts";

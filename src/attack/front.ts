@@ -1,0 +1,61 @@
+import type { OptionSpec, OptionValues, Rng } from "../core/index.ts";
+import { type AttackContext, type AttackState, type Evaluation, keepRows } from "./attack.ts";
+import type { AttackRequest } from "./request.ts";
+
+type Options = OptionValues<OptionSpec>;
+
+/** The rows that are still under attack; row i of every array belongs to example `rows[i]`. */
+export interface Front {
+  rows: readonly number[];
+  context: AttackContext<Options>;
+  state: AttackState;
+  /** Random stream of an example. */
+  readonly rngOf: (example: number) => Rng;
+}
+
+/** One start of an attack on the examples `rows`. @param stream  of this start; examples split it by their number */
+export const createFront = (
+  { attack, x, labels, threat, ids }: AttackRequest,
+  options: Options,
+  rows: readonly number[],
+  d: number,
+  stream: Rng,
+): Front => {
+  const rngOf = (example: number): Rng => stream.split(ids?.[example] ?? example);
+  const context: AttackContext<Options> = {
+    x: gather(x, rows, d),
+    labels: Int32Array.from(rows, (i) => labels[i]!),
+    n: rows.length,
+    d,
+    threat,
+    options,
+    steps: attack.steps(options),
+    rngFor: (row) => rngOf(rows[row]!),
+  };
+  return { rows, context, state: attack.init(context), rngOf };
+};
+
+/** Drops all rows of the front but those in `keep`, and gives what is left of the evaluation. */
+export const shrink = (front: Front, evaluation: Evaluation, keep: readonly number[]): Evaluation => {
+  const { context, state, rows, rngOf } = front,
+    n = rows.length;
+  const kept = keep.map((row) => rows[row]!);
+  front.rows = kept;
+  front.context = {
+    ...context,
+    x: keepRows(context.x, keep, n),
+    labels: keepRows(context.labels, keep, n),
+    n: keep.length,
+    rngFor: (row) => rngOf(kept[row]!),
+  };
+  for (const name in state) state[name] = keepRows(state[name]!, keep, n);
+  const { loss, gradient, logits } = evaluation;
+  return { loss: keepRows(loss, keep, n), gradient: keepRows(gradient, keep, n), logits: keepRows(logits, keep, n) };
+};
+
+/** Rows of `x` named by `rows`, copied. */
+export const gather = (x: Float32Array, rows: readonly number[], d: number): Float32Array => {
+  const out = new Float32Array(rows.length * d);
+  rows.forEach((row, i) => out.set(x.subarray(row * d, (row + 1) * d), i * d));
+  return out;
+};
