@@ -33,12 +33,12 @@ const bare = `
 const traceOf = async (code: string): Promise<{ files: string[]; lookups: string[] }> => {
   const home = mkdtempSync(join(tmpdir(), "temper-home-")),
     log = join(home, "trace.log");
-  const { ORT_DISABLE_TELEMETRY: _, XDG_CACHE_HOME: __, ...env } = process.env;
   const node = [process.execPath, "--input-type=module", "-e", code];
   const [command, ...args] = canTrace
     ? ["strace", "-f", "-e", "trace=openat,socket,connect", "-o", log, ...node]
     : node;
-  await run(command!, args, { env: { ...env, HOME: home, TMPDIR: home, LOCALAPPDATA: home } });
+  // Nothing else of this environment: under CI the runtime keeps quiet by itself (CI, TF_BUILD, GITHUB_ACTIONS).
+  await run(command!, args, { env: { PATH: process.env["PATH"], HOME: home, TMPDIR: home } });
   const files = readdirSync(home, { recursive: true, encoding: "utf8" }).filter((f) =>
     /deviceid|\.db|mat-debug/.test(f),
   );
