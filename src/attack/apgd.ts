@@ -176,7 +176,8 @@ const move = (context: Context, state: ApgdState, { gradient }: Evaluation, set:
   const { adv, previous, step } = state,
     next = adv.slice();
   set.ascend(next, gradient, step, d);
-  set.project(x, next, d);
+  if (set === context.threat) context.project(next);
+  else set.project(x, next, d);
   for (let j = 0; j < n * d; j++) {
     const here = adv[j]!;
     adv[j] = here + a * (next[j]! - here) + (1 - a) * (here - previous[j]!);

@@ -10,6 +10,8 @@ export interface AttackContext<O> {
   readonly n: number;
   readonly d: number;
   readonly threat: Threat;
+  /** Moves rows of `adv` to the nearest points of the set around `x`. */
+  readonly project: (adv: Float32Array) => Float32Array;
   readonly options: O;
   /** Number of steps that the driver will take. */
   readonly steps: number;

@@ -85,14 +85,14 @@ const checkBatch = ({ d, classes }: Target, { attack, x, labels, ids, threat }: 
 /** One start: steps until all its examples are broken or the steps are used up. False where the caller cancelled. */
 const runOnce = async (run: Run, restart: number, stream: Rng): Promise<boolean> => {
   const { target, request, options, steps, restarts, explores, result } = run,
-    { attack, threat, exhaustive, cancelled, onStep } = request,
+    { attack, exhaustive, cancelled, onStep } = request,
     { d } = target;
   const rows = Array.from(request.labels.keys()).filter((i) => exhaustive || !result.broken[i]);
   if (rows.length === 0) return true;
   const front = createFront(request, options, rows, d, stream);
   for (let i = 0; i <= steps; i++) {
     if (cancelled?.()) return false;
-    if (!explores) threat.project(front.context.x, front.state.adv, d);
+    if (!explores) front.context.project(front.state.adv);
     const gradient = attack.access === "gradient" && i < steps;
     const evaluation = await ask(target, front, gradient ? attack.loss(options) : undefined);
     const keep = judge(run, front, evaluation);
@@ -148,17 +148,17 @@ const judge = (
  */
 export const perturb = async (target: Target, request: AttackRequest): Promise<Float32Array> => {
   const { options, steps, explores } = prepare(target, request),
-    { attack, threat, labels, seed } = request,
+    { attack, labels, seed } = request,
     { d } = target;
   const stream = createRng(seed).split(attack.name).split(0);
   const front = createFront(request, options, Array.from(labels.keys()), d, stream),
     { context } = front;
   for (let i = 0; i < steps; i++) {
-    if (!explores) threat.project(context.x, front.state.adv, d);
+    if (!explores) context.project(front.state.adv);
     const loss = attack.access === "gradient" ? attack.loss(options) : undefined;
     attack.step(context, front.state, await ask(target, front, loss), i);
   }
-  return threat.project(context.x, front.state.adv, d);
+  return context.project(front.state.adv);
 };
 
 /** Only whether there was any gradient counts, so that later steps need not look. */

@@ -22,8 +22,10 @@ export const createFront = (
   stream: Rng,
 ): Front => {
   const rngOf = (example: number): Rng => stream.split(ids?.[example] ?? example);
+  const mine = gather(x, rows, d);
   const context: AttackContext<Options> = {
-    x: gather(x, rows, d),
+    x: mine,
+    project: threat.projector(mine, d),
     labels: Int32Array.from(rows, (i) => labels[i]!),
     n: rows.length,
     d,
@@ -39,11 +41,13 @@ export const createFront = (
 export const shrink = (front: Front, evaluation: Evaluation, keep: readonly number[]): Evaluation => {
   const { context, state, rows, rngOf } = front,
     n = rows.length;
-  const kept = keep.map((row) => rows[row]!);
+  const kept = keep.map((row) => rows[row]!),
+    x = keepRows(context.x, keep, n);
   front.rows = kept;
   front.context = {
     ...context,
-    x: keepRows(context.x, keep, n),
+    x,
+    project: context.threat.projector(x, context.d),
     labels: keepRows(context.labels, keep, n),
     n: keep.length,
     rngFor: (row) => rngOf(kept[row]!),

@@ -19,16 +19,17 @@ export interface Rng {
   readonly permutation: (n: number) => Uint32Array;
 }
 
-const M0 = 0xd2511f53;
-const M1 = 0xcd9e8d57;
+const M0 = 0xd2511f53 | 0;
+const M1 = 0xcd9e8d57 | 0;
+/** Upper word of the product of two unsigned words. All arithmetic is in int32, which engines keep in registers. */
 const mulHigh = (a: number, b: number): number => {
   const al = a & 0xffff,
     ah = a >>> 16,
     bl = b & 0xffff,
     bh = b >>> 16;
-  const mid = ah * bl + ((al * bl) >>> 16);
-  const mid2 = al * bh + (mid & 0xffff);
-  return (ah * bh + Math.floor(mid / 65536) + Math.floor(mid2 / 65536)) >>> 0;
+  const mid = (Math.imul(ah, bl) + (Math.imul(al, bl) >>> 16)) | 0;
+  const mid2 = (Math.imul(al, bh) + (mid & 0xffff)) | 0;
+  return (Math.imul(ah, bh) + (mid >>> 16) + (mid2 >>> 16)) | 0;
 };
 
 /** Writes the four words of block `counter` under key (k0, k1). Exported for the published test vectors. */
@@ -41,17 +42,23 @@ export const philox = (
   k0: number,
   k1: number,
 ): void => {
+  c0 |= 0;
+  c1 |= 0;
+  c2 |= 0;
+  c3 |= 0;
+  k0 |= 0;
+  k1 |= 0;
   for (let round = 0; round < 10; round++) {
     const h0 = mulHigh(M0, c0),
-      l0 = Math.imul(M0, c0) >>> 0;
+      l0 = Math.imul(M0, c0);
     const h1 = mulHigh(M1, c2),
-      l1 = Math.imul(M1, c2) >>> 0;
-    c0 = (h1 ^ c1 ^ k0) >>> 0;
+      l1 = Math.imul(M1, c2);
+    c0 = h1 ^ c1 ^ k0;
     c1 = l1;
-    c2 = (h0 ^ c3 ^ k1) >>> 0;
+    c2 = h0 ^ c3 ^ k1;
     c3 = l0;
-    k0 = (k0 + 0x9e3779b9) >>> 0;
-    k1 = (k1 + 0xbb67ae85) >>> 0;
+    k0 = (k0 + 0x9e3779b9) | 0;
+    k1 = (k1 + 0xbb67ae85) | 0;
   }
   out[0] = c0;
   out[1] = c1;

@@ -3,7 +3,8 @@ import { SHARE_ENV, Worker } from "node:worker_threads";
 import { TemperError } from "../core/index.ts";
 import type { Graph } from "../graph/index.ts";
 import { trace, type Traced, type ValueType } from "../graph/index.ts";
-import { encodeLowered, lower, programOver } from "./local.ts";
+import { encode } from "./encode.ts";
+import { lower, programOver } from "./local.ts";
 import { disableTelemetry } from "./ort.ts";
 import { type CompileOptions, type Program, type Runtime, signatureOf } from "./program.ts";
 import type { CallMessage, Reply, Request } from "./protocol.ts";
@@ -41,6 +42,7 @@ export const createEngine = (): Engine => {
   disableTelemetry();
   const pending = new Map<number, Pending>();
   let worker: Worker | undefined;
+  let block: Promise<number> | undefined;
   let nextId = 0;
 
   const start = (): Worker => {
@@ -61,7 +63,7 @@ export const createEngine = (): Engine => {
     const fail = (error: Error): void => {
       for (const { reject } of pending.values()) reject(error);
       pending.clear();
-      worker = undefined;
+      worker = block = undefined;
     };
     created.on("error", (error) =>
       fail(new TemperError("device", `The engine's thread failed: ${error.message}`, { cause: error })),
@@ -84,12 +86,13 @@ export const createEngine = (): Engine => {
       worker.postMessage({ id, request } satisfies CallMessage, transfer);
     });
 
-  const compile = async (graph: Graph, options?: CompileOptions): Promise<Program> => {
-    const lowered = lower(graph, options);
-    const { key, device, threads } = lowered;
+  const blockHere = (): Promise<number> => (block ??= call<number>({ type: "block" }));
+
+  const compile = async (graph: Graph, options: CompileOptions = {}): Promise<Program> => {
+    const { key, graph: lowered, device, threads } = await lower(graph, options, blockHere);
     const held = await call<boolean>({ type: "acquire", key, model: undefined, device, threads });
     if (!held) {
-      const model = encodeLowered(lowered);
+      const model = encode(lowered);
       await call({ type: "acquire", key, model, device, threads }, undefined, [model.buffer as ArrayBuffer]);
     }
     return programOver(

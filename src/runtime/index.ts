@@ -1,7 +1,8 @@
+export { blockSize } from "./block.ts";
 export * from "./cores.ts";
 export * from "./engine.ts";
 export * from "./local.ts";
-export * from "./lower/index.ts";
+export { lowerForCpu } from "./lower/index.ts";
 export { disableTelemetry, loadOrt } from "./ort.ts";
 export * from "./program.ts";
 export type { JobContext, JobFunction } from "./protocol.ts";

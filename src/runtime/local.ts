@@ -1,8 +1,9 @@
 import { TemperError } from "../core/index.ts";
 import { type Graph, hashGraph } from "../graph/index.ts";
-import { concatChunks, encodeModel } from "../onnx/index.ts";
-import { decomposeInternal, toOnnx } from "../ops/index.ts";
+import { decomposeInternal } from "../ops/index.ts";
+import { blockSize } from "./block.ts";
 import { physicalCores } from "./cores.ts";
+import { encode } from "./encode.ts";
 import { lowerForCpu } from "./lower/index.ts";
 import {
   checkFeeds,
@@ -56,12 +57,16 @@ export interface Lowered {
   readonly device: DeviceName;
   readonly threads: number;
 }
-export const lower = (graph: Graph, { device = "cpu", threads = physicalCores() }: CompileOptions = {}): Lowered => {
-  const lowered = device === "reference" ? decomposeInternal(graph) : lowerForCpu(graph);
+/** @param block  as {@link blockSize} gives it; asked for where the device is the CPU */
+export const lower = async (
+  graph: Graph,
+  { device = "cpu", threads = physicalCores() }: CompileOptions,
+  block: () => Promise<number>,
+): Promise<Lowered> => {
+  const lowered =
+    device === "reference" ? decomposeInternal(graph) : lowerForCpu(graph, device === "cpu" ? await block() : 0);
   return { key: `${hashGraph(lowered)}/${device}/${threads}`, graph: lowered, device, threads };
 };
-
-export const encodeLowered = ({ graph }: Lowered): Uint8Array => concatChunks(encodeModel(toOnnx(graph)));
 
 /** A program over whatever runs and releases: the two runtimes differ only in that. */
 export const programOver = (
@@ -90,13 +95,13 @@ export const programOver = (
 
 /** A runtime in the calling thread: no messages, but each run blocks it. Jobs in the engine's worker use it. */
 export const createLocalRuntime = (pool: SessionPool = createPool()): Runtime => ({
-  compile: async (graph, options) => {
-    const lowered = lower(graph, options);
-    const session = await pool.acquire(lowered.key, () => encodeLowered(lowered), lowered.device, lowered.threads);
+  compile: async (graph, options = {}) => {
+    const { key, graph: lowered, device, threads } = await lower(graph, options, blockSize);
+    const session = await pool.acquire(key, () => encode(lowered), device, threads);
     return programOver(
       signatureOf(graph),
       (feeds, wanted) => session.run(feeds, wanted),
-      () => void pool.release(lowered.key),
+      () => void pool.release(key),
     );
   },
 });

@@ -3,6 +3,7 @@ import type { WireError } from "./session.ts";
 
 /** Calls that the engine makes to its worker thread. */
 export type Request =
+  | { /** Asks for `blockSize` there. */ readonly type: "block" }
   | {
       /** Takes hold of a session. Answers false where there is none and no model came with the call. */
       readonly type: "acquire";

@@ -1,4 +1,5 @@
 import { parentPort } from "node:worker_threads";
+import { blockSize } from "./block.ts";
 import { type CallMessage, type JobContext, type JobFunction, type Reply, type Request } from "./protocol.ts";
 import { createLocalRuntime, createPool } from "./local.ts";
 import { toWire } from "./session.ts";
@@ -16,6 +17,7 @@ const buffersOf = (tensors: Readonly<Record<string, Tensor>>): ArrayBuffer[] => 
 const handlers: {
   readonly [T in Request["type"]]: (request: Extract<Request, { type: T }>, id: number) => Promise<unknown>;
 } = {
+  block: blockSize,
   acquire: async ({ key, model, device, threads }) => {
     if (!model && !pool.has(key)) return false;
     await pool.acquire(key, () => model ?? new Uint8Array(), device, threads);

@@ -1,4 +1,36 @@
-import { finiteRow, HALF_ULP, type Norm, type Region, roundTowards, TINY } from "./norm.ts";
+import { clampRow, HALF_ULP, type Norm, type Region, roundTowards, TINY } from "./norm.ts";
+
+let scratch = new Float32Array(0);
+
+/** The float32 numbers that lie in the ball and in the box, from `low` to `high`, for every element. */
+const bounds = (
+  x: Float32Array,
+  at: number,
+  d: number,
+  region: Region,
+  low: Float32Array,
+  high: Float32Array,
+  to: number,
+): void => {
+  const { epsilon, low: least, high: most } = region;
+  // Radii near the resolution of float32 leave no room for the margin below.
+  if (epsilon < 1e-5 * Math.max(1, Math.abs(least), Math.abs(most))) {
+    for (let i = 0; i < d; i++) {
+      const center = x[at + i]!;
+      low[to + i] = Math.max(least, roundTowards(center - epsilon, center));
+      high[to + i] = Math.min(most, roundTowards(center + epsilon, center));
+    }
+    return;
+  }
+  for (let i = 0; i < d; i++) {
+    const center = x[at + i]!,
+      e = epsilon - (Math.abs(center) + epsilon) * HALF_ULP; // the float32 result is inside, however it is rounded
+    const l = center - e,
+      h = center + e;
+    low[to + i] = 0.5 * (l + least + Math.abs(l - least));
+    high[to + i] = 0.5 * (h + most - Math.abs(h - most));
+  }
+};
 
 /**
  * Largest absolute change of an element. Projection clamps, the steepest direction is the sign of the gradient.
@@ -19,19 +51,13 @@ export const linf: Norm = {
     return most;
   },
   project: (x, adv, at, d, region) => {
-    const { epsilon, low, high } = region,
-      both = low + high;
-    // Radii near the resolution of float32 leave no room for the margin below.
-    if (epsilon < 1e-5 * Math.max(1, Math.abs(low), Math.abs(high))) return projectBranching(x, adv, at, d, region);
-    if (!finiteRow(adv, at, d)) return projectBranching(x, adv, at, d, region);
-    for (let i = at; i < at + d; i++) {
-      const center = x[i]!,
-        u = adv[i]! - center;
-      const e = epsilon - (Math.abs(center) + epsilon) * HALF_ULP; // the float32 result is inside, however it is rounded
-      const t = center + 0.5 * (Math.abs(u + e) - Math.abs(u - e));
-      adv[i] = 0.5 * (both + Math.abs(t - low) - Math.abs(t - high));
-    }
+    if (scratch.length < 2 * d) scratch = new Float32Array(2 * d);
+    const low = scratch.subarray(0, d),
+      high = scratch.subarray(d, 2 * d);
+    bounds(x, at, d, region, low, high, 0);
+    clampRow(x, adv, at, d, low, high, 0);
   },
+  bounds,
   ascend: (adv, g, at, d, step) => {
     for (let i = at; i < at + d; i++) {
       const v = g[i]!;
@@ -41,23 +67,4 @@ export const linf: Norm = {
   noise: (x, adv, at, d, { epsilon }, rng) => {
     for (let i = at; i < at + d; i++) adv[i] = x[i]! + epsilon * (2 * rng.uniform() - 1);
   },
-};
-
-/** To the last bit, with NaN and infinity. */
-const projectBranching = (
-  x: Float32Array,
-  adv: Float32Array,
-  at: number,
-  d: number,
-  { epsilon, low, high }: Region,
-): void => {
-  for (let i = at; i < at + d; i++) {
-    const center = x[i]!,
-      v = adv[i]!;
-    const least = center - epsilon,
-      most = center + epsilon;
-    if (v <= low || v < least) adv[i] = least < low ? low : roundTowards(least, center);
-    else if (v >= high || v > most) adv[i] = most > high ? high : roundTowards(most, center);
-    else if (v !== v) adv[i] = center;
-  }
 };

@@ -3,7 +3,7 @@ import { formatEpsilon } from "./format.ts";
 import { l1 } from "./l1.ts";
 import { l2 } from "./l2.ts";
 import { linf } from "./linf.ts";
-import { finiteRow, type Norm } from "./norm.ts";
+import { clampRow, finiteRow, type Norm } from "./norm.ts";
 
 /** Every norm by name. Command line, documentation and tests read this object. */
 export const norms = { linf, l2, l1 } satisfies Record<string, Norm>;
@@ -50,6 +50,11 @@ export interface Threat {
    * @param epsilons  radius, where rows have their own
    */
   readonly project: (x: Float32Array, adv: Float32Array, d: number, epsilons?: PerRow) => Float32Array;
+  /**
+   * `project` around one x, for loops that do it again and again: what follows from x alone is found once.
+   * @param x  is read now and may not change as long as the result is used
+   */
+  readonly projector: (x: Float32Array, d: number) => (adv: Float32Array) => Float32Array;
   /**
    * Adds to every row of `adv` the step of length `step` along which the loss rises fastest. Does not project. Rows
    * whose gradient holds NaN or infinity are not moved.
@@ -106,6 +111,18 @@ const build = (norm: Norm, name: NormName, region: { epsilon: number; low: numbe
       const n = rows(x, adv, d);
       for (let i = 0; i < n; i++) norm.project(x, adv, i * d, d, regionOf(epsilons, i));
       return adv;
+    },
+    projector: (x, d) => {
+      if (!norm.bounds) return (adv) => self.project(x, adv, d);
+      const n = rows(x, x, d),
+        lows = new Float32Array(x.length),
+        highs = new Float32Array(x.length);
+      for (let i = 0; i < n; i++) norm.bounds(x, i * d, d, region, lows, highs, i * d);
+      return (adv) => {
+        rows(x, adv, d);
+        for (let i = 0; i < n; i++) clampRow(x, adv, i * d, d, lows, highs, i * d);
+        return adv;
+      };
     },
     ascend: (adv, gradient, step, d, options = {}) => {
       const n = rows(adv, gradient, d),

@@ -4,6 +4,7 @@ import {
   type Array64,
   BATCH,
   concretize,
+  constant,
   createGraph,
   fromArray64,
   float32,
@@ -31,7 +32,7 @@ import {
   sigmoid,
   tanh,
 } from "temper/ops";
-import { compile, lowerForCpu } from "temper/runtime";
+import { blockSize, compile, lowerForCpu } from "temper/runtime";
 import { describe, expect, it } from "vitest";
 
 type Feeds = Record<string, Array64>;
@@ -159,6 +160,53 @@ describe("data gradients of stride-1 convolutions", () => {
       expectSame(evaluateGraph(lowered, feeds), evaluateGraph(graph, feeds), 1e-12);
       expectSame(await onCpu(graph, feeds), evaluateGraph(graph, feeds), 1e-5);
     }
+  });
+});
+
+describe("data gradients of strided convolutions", () => {
+  /** Channels and size of the cotangent, weights, attributes. */
+  const shapes: readonly (readonly [string, readonly number[], readonly number[], ConvOptions & Padding])[] = [
+    ["4x4 of stride 2", [32, 7, 7], [32, 16, 4, 4], { strides: [2, 2], pads: [1, 1, 1, 1] }],
+    ["5x5 of stride 2", [16, 4, 5], [16, 32, 5, 5], { strides: [2, 2], pads: [2, 2, 2, 2], output_padding: [1, 1] }],
+    ["no padding", [16, 3, 3], [16, 16, 2, 2], { strides: [2, 2] }],
+    ["a kernel shorter than the stride", [16, 3, 2], [16, 16, 2, 3], { strides: [2, 3], output_padding: [1, 2] }],
+    ["unequal axes and pads", [48, 5, 3], [48, 16, 6, 1], { strides: [3, 1], pads: [1, 0, 2, 0] }],
+    ["more output than the kernel reaches", [16, 2, 2], [16, 16, 4, 4], { strides: [4, 4], output_padding: [3, 2] }],
+  ];
+  type Padding = { readonly output_padding?: readonly number[] };
+  const graphOf = (x: readonly number[], w: readonly number[], options: ConvOptions & Padding): Graph => {
+    const weights = fromArray64(numbers(9, w));
+    return trace("dx", { x: float32(BATCH, ...x) }, ({ x }) => convTranspose(x, constant(weights), undefined, options));
+  };
+
+  it.each(shapes)("%s: one blocked convolution where the machine has blocks", async (_, x, w, options) => {
+    const graph = graphOf(x, w, options);
+    expect(operators(lowerForCpu(graph, 16))).toEqual(
+      expect.arrayContaining(["ReorderInput", "Conv", "Gather", "ReorderOutput"]),
+    );
+    expect(operators(lowerForCpu(graph, 16))).not.toContain("ConvTranspose");
+    for (const batch of [1, 3, 16]) {
+      const feeds = feedsOf(graph, batch);
+      expectSame(await onCpu(graph, feeds), evaluateGraph(graph, feeds), 1e-6);
+    }
+  });
+
+  it("leaves what would be slower, what does not fit the block, and portable graphs", () => {
+    const half = { strides: [2, 2], pads: [1, 1, 1, 1] };
+    const plain = (graph: Graph, block?: number): void =>
+      expect(operators(lowerForCpu(graph, block))).toEqual(operators(graph));
+    plain(graphOf([16, 4, 4], [16, 16, 3, 3], half), 16); // 16 taps for 9
+    plain(graphOf([16, 4, 4], [16, 16, 1, 1], { strides: [2, 2] }), 16);
+    plain(graphOf([16, 4, 4], [16, 8, 4, 4], half), 16);
+    plain(graphOf([16, 4, 4], [16, 16, 4, 4], { ...half, dilations: [2, 2] }), 16);
+    plain(graphOf([16, 4, 4], [16, 8, 4, 4], { ...half, group: 2 }), 16);
+    plain(graphOf([16, 4, 4], [16, 16, 4, 4], half));
+  });
+
+  it("passes the self-test where there are blocks: on every x64 processor", async () => {
+    const block = await blockSize();
+    if (process.arch === "x64") expect([8, 16]).toContain(block);
+    else if (block === 0) console.log("lowering: this machine has no blocks; only the portable form was tested");
   });
 });
 

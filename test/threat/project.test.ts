@@ -108,6 +108,19 @@ describe.each(names)("projection on the %s ball and the box", (norm) => {
     });
   });
 
+  it("is the same again and again around one x", () => {
+    const rng = createRng(5).split(norm);
+    for (const epsilon of [0, 1e-9, 0.01, 0.3, 4]) {
+      const { x, far } = randomCase(rng, 3 * 40, 0.5),
+        set = threat({ norm, epsilon, box: [-0.25, 1] }),
+        again = set.projector(x, 40);
+      far[7] = NaN;
+      far[50] = Infinity;
+      for (const points of [far, x, far.map((v) => -v)])
+        expect(again(Float32Array.from(points))).toEqual(set.project(x, Float32Array.from(points), 40));
+    }
+  });
+
   it("repairs NaN and infinity", () => {
     const x = Float32Array.of(0.5, 0.25, 0.75, 0.5);
     const set = threat({ norm, epsilon: 0.3 });

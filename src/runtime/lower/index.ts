@@ -2,14 +2,21 @@ import { foldConstants, type Graph, mergeCommon, simplify, simplifyAlgebra } fro
 import { decomposeInternal } from "../../ops/index.ts";
 import { flipStride1 } from "./flip-stride-1.ts";
 import { splitReductions } from "./split-reductions.ts";
+import { stridedDataGrad } from "./strided-data-grad.ts";
 import { lowerWeightGrads } from "./weight-grad.ts";
 
+export { BLOCKED_DOMAIN } from "./blocked.ts";
+
 /**
- * The portable lowering for ONNX Runtime on CPUs: simplification, weight gradients as products over patches, data
- * gradients of stride-1 convolutions as convolutions, internal operators written out, sums over the batch first.
- * Standard operators only, any batch size; changes nothing but time (and rounding).
+ * The lowering for ONNX Runtime on CPUs: simplification, weight gradients as products over patches, data gradients of
+ * stride-1 convolutions as convolutions, internal operators written out, sums over the batch first. Any batch size;
+ * changes nothing but time (and rounding).
+ *
+ * @param block  channels in a block of the runtime's own layout ({@link blockSize}): data gradients of strided
+ *   convolutions use it too, and the graph belongs to this kind of machine. Default 0: portable, standard operators only.
  */
-export const lowerForCpu = (graph: Graph): Graph => {
-  const plain = decomposeInternal(flipStride1(lowerWeightGrads(simplify(graph))));
-  return mergeCommon(foldConstants(splitReductions(simplifyAlgebra(plain))));
+export const lowerForCpu = (graph: Graph, block = 0): Graph => {
+  const gradients = flipStride1(lowerWeightGrads(simplify(graph)));
+  const fast = block > 0 ? stridedDataGrad(block)(gradients) : gradients;
+  return mergeCommon(foldConstants(splitReductions(simplifyAlgebra(decomposeInternal(fast)))));
 };
