@@ -25,7 +25,10 @@ const networkTask = async (task, threads) => {
   const { x, labels } = commonBatch(network, batch);
   const feeds = feedsOf(network, x, labels);
   const forward = mode === "forward";
-  const program = await runtime.compile(forward ? graph : gradientGraph(graph, "cross-entropy"), { threads });
+  const program = await runtime.compile(forward ? graph : gradientGraph(graph, "cross-entropy"), {
+    threads,
+    winograd: !forward && batch > 1, // as the library's attacks compile it
+  });
   const given = forward ? { x: feeds.x } : feeds,
     wanted = forward ? ["logits"] : ["gradient"];
   return {
@@ -41,7 +44,10 @@ const networkTask = async (task, threads) => {
 /** `count` input gradients, one after the other, nothing else: the floor of an attack of as many steps. */
 const gradientsTask = async ({ network, batch, file, count }, threads) => {
   const { x, labels } = commonBatch(network, batch);
-  const program = await createLocalRuntime().compile(gradientGraph(readNetwork(file), "cross-entropy"), { threads });
+  const program = await createLocalRuntime().compile(gradientGraph(readNetwork(file), "cross-entropy"), {
+    threads,
+    winograd: true,
+  });
   const feeds = feedsOf(network, x, labels);
   return {
     run: async () => {

@@ -1,6 +1,6 @@
 import { bool } from "../core/index.ts";
 import { describeMachine } from "../evaluate/index.ts";
-import { DEVICES, gpuStatus, measureCeilings } from "../runtime/index.ts";
+import { blockSize, DEVICES, gpuStatus, measureCeilings } from "../runtime/index.ts";
 import { formatTable } from "../report/index.ts";
 import { defineCommand, EXIT } from "./command.ts";
 
@@ -12,7 +12,9 @@ export const doctorCommand = defineCommand({
   examples: ["temper doctor", "temper doctor --no-measure --json"],
   run: async ({ options: { measure }, output }) => {
     const machine = describeMachine(),
-      gpus = gpuStatus();
+      gpus = gpuStatus(),
+      block = await blockSize();
+    const layout = block > 0 ? `layout in blocks of ${block} channels` : "portable layout only";
     output.print(
       formatTable(
         [],
@@ -24,7 +26,7 @@ export const doctorCommand = defineCommand({
       formatTable(
         ["device", "ready", "found", "remedy"],
         [
-          ["cpu", "yes", `ONNX Runtime ${machine.onnxruntime}, ${machine.threads} threads`, ""],
+          ["cpu", "yes", `ONNX Runtime ${machine.onnxruntime}, ${machine.threads} threads, ${layout}`, ""],
           ["reference", "yes", "operators in float64, in this package", ""],
           ...gpus.map(({ name, ready, found, remedy }) => [name, ready ? "yes" : "no", found, remedy]),
         ],
@@ -40,7 +42,7 @@ export const doctorCommand = defineCommand({
         ),
       );
     }
-    output.document({ machine, devices: DEVICES, gpus, ceilings });
+    output.document({ machine, devices: DEVICES, block, gpus, ceilings });
     return EXIT.done;
   },
 });

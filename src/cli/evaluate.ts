@@ -65,6 +65,7 @@ export const evaluateCommand = defineCommand({
       sweepCount: options.sweepCount,
       seed: options.seed,
       device: options.device,
+      winograd: options.winograd,
       ...chosen(options),
       command: commandLine,
       onProgress: progressOn(output),

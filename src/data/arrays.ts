@@ -74,7 +74,7 @@ const readValues = (name: string, images: Tensor, given: readonly [number, numbe
   if (!(low >= 0 && high <= 1))
     throw new TemperError(
       "bad-option",
-      `${name}: ${images.dtype} images with values from ${low} to ${high} do not tell their range. Give pixelRange.`,
+      `${name}: ${images.dtype} images with values from ${low} to ${high} do not tell their range. Give it (pixelRange, --pixel-range).`,
     );
   return { data, stored: [0, 1], note: `values: ${images.dtype} in [0, 1] (observed: ${low} to ${high})` };
 };

@@ -88,7 +88,7 @@ const checkValues = (
     if (!(pixels[i]! >= low && pixels[i]! <= high))
       throw new TemperError(
         "bad-data",
-        `${source}: pixel value ${pixels[i]!} is outside [${low}, ${high}]. Give the right pixelRange.`,
+        `${source}: pixel value ${pixels[i]!} is outside [${low}, ${high}]. Give the range that they have (pixelRange, --pixel-range).`,
       );
 };
 

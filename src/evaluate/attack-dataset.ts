@@ -20,6 +20,8 @@ export interface AttackDatasetOptions {
   readonly threads?: number;
   /** Default `cpu`. */
   readonly device?: DeviceName;
+  /** See `TargetOptions`. Default true. */
+  readonly winograd?: boolean;
   /** Examples done and to do, and the share that still stands. */
   readonly onProgress?: (done: number, total: number, accuracy: number) => void;
   readonly signal?: AbortSignal;
@@ -52,6 +54,7 @@ interface AttackJob {
   readonly batch: number;
   readonly threads: number;
   readonly device: DeviceName;
+  readonly winograd: boolean;
 }
 type Progress = readonly [done: number, total: number, accuracy: number];
 
@@ -72,6 +75,7 @@ export const attackDataset = async (
     batch = defaultBatch(dataset.shape),
     threads = physicalCores(),
     device = "cpu",
+    winograd = true,
     onProgress,
     signal,
   }: AttackDatasetOptions,
@@ -95,6 +99,7 @@ export const attackDataset = async (
       batch,
       threads,
       device,
+      winograd,
     },
     { signal, onProgress: onProgress && ((progress) => onProgress(...progress)) },
   );
@@ -105,9 +110,9 @@ export const attackJob = async (
   { runtime, report, cancelled }: JobContext<Progress>,
   job: AttackJob,
 ): Promise<AttackedDataset> => {
-  const { x, labels, batch, epsilon, threads, device } = job,
+  const { x, labels, batch, epsilon } = job,
     n = labels.length;
-  using target = await createTarget(runtime, bindParameters(importModel(decodeModel(job.model))), { threads, device });
+  using target = await createTarget(runtime, bindParameters(importModel(decodeModel(job.model))), job);
   const { classes } = target;
   const standing = standingOf(x, labels, predictionsOf(await logitsOf(target, x, batch), classes));
   const threat = createThreat({ norm: job.norm, epsilon, box: [...job.box] });

@@ -25,6 +25,8 @@ export interface EvaluateOptions {
   readonly threads?: number;
   /** Default `cpu`. */
   readonly device?: DeviceName;
+  /** See `TargetOptions`. Default true. */
+  readonly winograd?: boolean;
   readonly pictures?: number;
   /** Recorded in the report. */
   readonly command?: string;
@@ -49,6 +51,7 @@ export const evaluate = async (
     attacks: specs = DEFAULT_ATTACKS,
     threads = physicalCores(),
     device = "cpu",
+    winograd = true,
   } = options;
   const n = countOf(dataset);
   const resolved = specs.map((spec) => checkAttack(spec, norm));
@@ -75,6 +78,7 @@ export const evaluate = async (
     protocol,
     threads,
     device,
+    winograd,
   };
   const { interrupted, ...measured } = await defaultEngine().job<EvaluateJob, Measured, EvaluationProgress>(
     new URL("./job.js", import.meta.url),

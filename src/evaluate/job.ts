@@ -24,6 +24,7 @@ export interface EvaluateJob {
   readonly protocol: Protocol;
   readonly threads: number;
   readonly device: DeviceName;
+  readonly winograd: boolean;
 }
 
 /** The part of the result that the loop computes; the caller adds model, data, machine and command. */
@@ -40,7 +41,7 @@ export const evaluateJob = async (context: Context, job: EvaluateJob): Promise<M
   const began = performance.now(),
     elapsed = (): number => (performance.now() - began) / 1000;
   const graph = bindParameters(importModel(decodeModel(job.model)));
-  using target = await createTarget(context.runtime, graph, { threads: job.threads, device: job.device });
+  using target = await createTarget(context.runtime, graph, job);
   const logits = await cleanPass(target, job, context);
   const clean = elapsed();
   const standing = standingOf(job.x, job.labels, predictionsOf(logits, target.classes));

@@ -30,7 +30,7 @@ const agrees = async (block: number): Promise<boolean> => {
     convTranspose(g, constant(ramp([32, 16, 4, 4], 7919)), undefined, { strides: [2, 2], pads: [1, 1, 1, 1] }),
   );
   const feeds = { g: ramp([2, 32, 3, 3], 104729) };
-  const [fast, portable] = [await once(lowerForCpu(graph, block), feeds), await once(lowerForCpu(graph), feeds)];
+  const [fast, portable] = [await once(lowerForCpu(graph, { block }), feeds), await once(lowerForCpu(graph), feeds)];
   const largest = portable.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
   return fast.length === portable.length && fast.every((v, i) => Math.abs(v - portable[i]!) <= 1e-5 * largest);
 };

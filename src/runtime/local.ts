@@ -60,11 +60,13 @@ export interface Lowered {
 /** @param block  as {@link blockSize} gives it; asked for where the device is the CPU */
 export const lower = async (
   graph: Graph,
-  { device = "cpu", threads = physicalCores() }: CompileOptions,
+  { device = "cpu", threads = physicalCores(), winograd = false }: CompileOptions,
   block: () => Promise<number>,
 ): Promise<Lowered> => {
   const lowered =
-    device === "reference" ? decomposeInternal(graph) : lowerForCpu(graph, device === "cpu" ? await block() : 0);
+    device === "reference"
+      ? decomposeInternal(graph)
+      : lowerForCpu(graph, device === "cpu" ? { block: await block(), winograd } : {});
   return { key: `${hashGraph(lowered)}/${device}/${threads}`, graph: lowered, device, threads };
 };
 

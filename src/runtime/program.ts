@@ -10,6 +10,11 @@ export interface CompileOptions {
   readonly device?: DeviceName;
   /** Threads of one run; default: the physical cores of the machine. */
   readonly threads?: number;
+  /**
+   * Lets 3x3 convolutions of many channels use Winograd's algorithm: faster from batches of about 16 on, at ten times
+   * the rounding error (2e-6 relative a layer). For gradients that are followed, never for verdicts. Default false.
+   */
+  readonly winograd?: boolean;
 }
 
 export type Feeds = Readonly<Record<string, Tensor>>;

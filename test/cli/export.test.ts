@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createTarget } from "temper/attack";
 import { i64 } from "temper/core";
+import { BATCH, createGraph, input } from "temper/graph";
 import { decodeModel } from "temper/onnx";
 import { relu } from "temper/ops";
 import { defaultEngine } from "temper/runtime";
@@ -21,12 +22,18 @@ const n = task.dataset.labels.length,
   dims = [n, ...task.shape],
   d = 64;
 const x = task.dataset.pixels as Float32Array<ArrayBuffer>;
+const flat = input("x", "float32", [BATCH, 4]);
 
 /** What ONNX Runtime alone makes of an exported file. */
-const runFile = async (name: string, scalars: Readonly<Record<string, number>> = {}, original?: Float32Array) => {
+const runFile = async (
+  name: string,
+  scalars: Readonly<Record<string, number>> = {},
+  original?: Float32Array,
+  images = x,
+) => {
   const session = await ort.InferenceSession.create(join(folder, name));
   const feeds: Record<string, InstanceType<typeof ort.Tensor>> = {
-    x: new ort.Tensor("float32", x, dims),
+    x: new ort.Tensor("float32", images, dims),
     labels: new ort.Tensor("int64", i64(Array.from(task.dataset.labels)).data, [n]),
     ...(original && { original: new ort.Tensor("float32", original, dims) }),
   };
@@ -74,6 +81,28 @@ describe("export gradient", () => {
       ours[name].forEach((v, i) => expect(found[name]![i]).toBeCloseTo(v, 5));
     }
     expect(ours.gradient.some((v) => v !== 0)).toBe(true);
+  });
+});
+
+describe("export with --mean and --std", () => {
+  it("takes pixels: the gradient is that of the network at normalized ones, divided by the deviation", async () => {
+    const files = ["plain.onnx", "pixels.onnx"];
+    await temper(["export", "gradient", "model.onnx", "--out", files[0]!]);
+    const options = ["--mean", "0.25", "--std", "0.5", "--out", files[1]!];
+    expect((await temper(["export", "gradient", "model.onnx", ...options])).code).toBe(0);
+    const direct = (await runFile(files[0]!))["gradient"]!;
+    const pixels = x.map((v) => 0.25 + 0.5 * v);
+    const found = (await runFile(files[1]!, {}, undefined, pixels))["gradient"]!;
+    direct.forEach((v, i) => expect(found[i]).toBeCloseTo(v / 0.5, 5));
+    expect(direct.some((v) => v !== 0)).toBe(true);
+  });
+
+  it("refuses a network that takes no images, and deviations of 0", async () => {
+    writeModel("flat.onnx", createGraph("flat", [flat], { y: flat }));
+    const refused = await temper(["export", "gradient", "flat.onnx", "--mean", "0.5"]);
+    expect(refused).toMatchObject({ code: 2 });
+    expect(refused.stderr).toMatch(/images \[N, C, H, W\]; flat.onnx takes \[N, 4\]/);
+    expect((await temper(["export", "gradient", "model.onnx", "--std", "0"])).stderr).toMatch(/std must not be 0/);
   });
 });
 

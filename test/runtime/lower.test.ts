@@ -1,4 +1,4 @@
-import { createRng, sizeOf, toFloat64 } from "temper/core";
+import { createRng, f32, sizeOf, toFloat64 } from "temper/core";
 import { grad } from "temper/autodiff";
 import {
   type Array64,
@@ -32,7 +32,7 @@ import {
   sigmoid,
   tanh,
 } from "temper/ops";
-import { blockSize, compile, lowerForCpu } from "temper/runtime";
+import { blockSize, compile, type CompileOptions, lowerForCpu } from "temper/runtime";
 import { describe, expect, it } from "vitest";
 
 type Feeds = Record<string, Array64>;
@@ -61,8 +61,8 @@ const expectSame = (actual: Record<string, Array64>, expected: Record<string, Ar
     expect(difference(actual[name]!.data, data), name).toBeLessThan(tol);
   }
 };
-const onCpu = async (graph: Graph, feeds: Feeds): Promise<Record<string, Array64>> => {
-  using program = await compile(graph);
+const onCpu = async (graph: Graph, feeds: Feeds, options?: CompileOptions): Promise<Record<string, Array64>> => {
+  using program = await compile(graph, options);
   const outputs = await program.run(Object.fromEntries(Object.entries(feeds).map(([k, a]) => [k, fromArray64(a)])));
   return Object.fromEntries(
     Object.entries(outputs).map(([k, t]) => [k, { dtype: t.dtype, shape: [...t.shape], data: toFloat64(t) }]),
@@ -181,10 +181,10 @@ describe("data gradients of strided convolutions", () => {
 
   it.each(shapes)("%s: one blocked convolution where the machine has blocks", async (_, x, w, options) => {
     const graph = graphOf(x, w, options);
-    expect(operators(lowerForCpu(graph, 16))).toEqual(
+    expect(operators(lowerForCpu(graph, { block: 16 }))).toEqual(
       expect.arrayContaining(["ReorderInput", "Conv", "Gather", "ReorderOutput"]),
     );
-    expect(operators(lowerForCpu(graph, 16))).not.toContain("ConvTranspose");
+    expect(operators(lowerForCpu(graph, { block: 16 }))).not.toContain("ConvTranspose");
     for (const batch of [1, 3, 16]) {
       const feeds = feedsOf(graph, batch);
       expectSame(await onCpu(graph, feeds), evaluateGraph(graph, feeds), 1e-6);
@@ -194,7 +194,7 @@ describe("data gradients of strided convolutions", () => {
   it("leaves what would be slower, what does not fit the block, and portable graphs", () => {
     const half = { strides: [2, 2], pads: [1, 1, 1, 1] };
     const plain = (graph: Graph, block?: number): void =>
-      expect(operators(lowerForCpu(graph, block))).toEqual(operators(graph));
+      expect(operators(lowerForCpu(graph, { block: block ?? 0 }))).toEqual(operators(graph));
     plain(graphOf([16, 4, 4], [16, 16, 3, 3], half), 16); // 16 taps for 9
     plain(graphOf([16, 4, 4], [16, 16, 1, 1], { strides: [2, 2] }), 16);
     plain(graphOf([16, 4, 4], [16, 8, 4, 4], half), 16);
@@ -207,6 +207,66 @@ describe("data gradients of strided convolutions", () => {
     const block = await blockSize();
     if (process.arch === "x64") expect([8, 16]).toContain(block);
     else if (block === 0) console.log("lowering: this machine has no blocks; only the portable form was tested");
+  });
+});
+
+describe("Winograd's convolutions", () => {
+  const same = { kernel_shape: [3, 3], pads: [1, 1, 1, 1] };
+  const weights = (seed: number, outs: number, ins: number): Value =>
+    constant(fromArray64(numbers(seed, [outs, ins, 3, 3])));
+  /** A residual block with biases behind a convolution of stride 2, its masks, and a term a channel. */
+  const block = (ins: number, outs: number, h: number, w: number): Graph =>
+    trace("block", { x: float32(BATCH, ins, h, w), each: float32(BATCH, outs, 1, 1) }, ({ x, each }) => {
+      const bias = constant(fromArray64(numbers(5, [outs])));
+      const first = relu(conv(x, weights(1, outs, ins), bias, same));
+      const second = relu(add(conv(first, weights(2, outs, outs), bias, same), first));
+      const backward = conv(
+        mul(mul(each, sigmoid(second)), constant(f32([0.5]))),
+        weights(3, outs, outs),
+        undefined,
+        same,
+      );
+      return { second, dx: mul(backward, sigmoid(first)) };
+    });
+  it.each([
+    [64, 64, 4, 4],
+    [64, 80, 8, 8],
+    [80, 64, 12, 8],
+    [64, 64, 7, 5],
+    [64, 64, 1, 3],
+  ])("%i to %i channels at %i x %i: as the reference", async (ins, outs, h, w) => {
+    const graph = block(ins, outs, h, w);
+    for (const batch of [1, 3, 16]) {
+      const feeds = feedsOf(graph, batch),
+        expected = evaluateGraph(graph, feeds);
+      expectSame(await onCpu(graph, feeds, { winograd: true }), expected, 1e-5);
+      expectSame(await onCpu(graph, feeds), expected, 1e-6);
+    }
+  });
+
+  it("enters and leaves its layout once, and keeps to it in between", () => {
+    const found = operators(lowerForCpu(block(64, 64, 8, 8), { block: 16, winograd: true }));
+    const count = (name: string): number => found.filter((op) => op === name).length;
+    expect(count("ReorderInput")).toBe(2); // x and the term a channel
+    expect(count("ReorderOutput")).toBe(2); // one an output
+    expect(count("MatMul")).toBe(9); // transforms of input, output and weights of three convolutions
+  });
+
+  it("is used only where asked for, and where it pays", () => {
+    const plain = (graph: Graph, options = {}): void =>
+      expect(operators(lowerForCpu(graph, { block: 16, ...options }))).not.toContain("ReorderInput");
+    plain(block(64, 64, 8, 8));
+    plain(block(32, 32, 8, 8), { winograd: true });
+    plain(block(64, 72, 8, 8), { winograd: true, block: 0 });
+    const one = (options: ConvOptions, kernel = 3): Graph =>
+      trace("one", { x: float32(BATCH, 64, 8, 8) }, ({ x }) =>
+        conv(x, constant(fromArray64(numbers(1, [64, 64 / (options.group ?? 1), kernel, kernel]))), undefined, options),
+      );
+    plain(one({ pads: [1, 1, 1, 1], strides: [2, 2] }), { winograd: true });
+    plain(one({ pads: [0, 0, 0, 0] }), { winograd: true });
+    plain(one({ pads: [2, 2, 2, 2], dilations: [2, 2] }), { winograd: true });
+    plain(one({ pads: [1, 1, 1, 1], group: 2 }), { winograd: true });
+    plain(one({ pads: [1, 1, 1, 1] }, 1), { winograd: true });
   });
 });
 

@@ -1,5 +1,5 @@
 import { formatShape, type Tensor, TemperError } from "../../core/index.ts";
-import { attr, constant, defineOp, type Dim, emit, type Value } from "../../graph/index.ts";
+import { attr, defineOp, type Dim, emit, type Value } from "../../graph/index.ts";
 
 /**
  * ONNX Runtime's own operators on the blocked layout. A blocked tensor is declared [N, C, H, W], but lies in memory as
@@ -15,7 +15,7 @@ const ReorderInput = defineOp({
   arity: [1, 1],
   infer: ([{ dtype, shape }]) => [{ dtype, shape }],
 });
-export const blocked = (x: Value): Value => emit(ReorderInput, [x]);
+export const blocked = (x: Value): Value => (x.node.op === ReorderOutput ? x.node.inputs[0]! : emit(ReorderInput, [x]));
 
 /** Blocked [N, C, H, W] -> plain. */
 const ReorderOutput = defineOp({
@@ -25,13 +25,14 @@ const ReorderOutput = defineOp({
   attributes: { channels: attr.int() },
   infer: ([{ dtype, shape }]) => [{ dtype, shape }],
 });
-export const plain = (x: Value): Value => emit(ReorderOutput, [x], { channels: x.shape[1]! });
+export const plain = (x: Value): Value =>
+  x.node.op === ReorderInput ? x.node.inputs[0]! : emit(ReorderOutput, [x], { channels: x.shape[1]! });
 
-/** Convolution of stride 1 from blocked to blocked; weights as {@link blockedWeights} gives them. */
+/** Convolution of stride 1 from blocked to blocked; weights in the order of {@link blockedWeights}. */
 const BlockedConv = defineOp({
   name: "Conv",
   domain: BLOCKED_DOMAIN,
-  arity: [2, 2],
+  arity: [2, 3],
   attributes: {
     kernel_shape: attr.ints(),
     pads: attr.ints(),
@@ -39,17 +40,21 @@ const BlockedConv = defineOp({
     dilations: attr.ints([1, 1]),
     group: attr.int(1),
   },
-  infer: ([x, w], { pads }) => {
+  infer: ([x, w], { pads, group }) => {
     const [n, channels, ...image] = x.shape as [Dim, ...Dim[]],
       [outs, ins, ...kernel] = w.shape as [Dim, ...Dim[]];
-    if (channels !== ins || image.length !== 2)
+    if (channels !== ins! * group || image.length !== 2)
       throw new TemperError("bad-shape", `weights ${formatShape(w.shape)} do not fit ${formatShape(x.shape)}.`);
     const grid = image.map((size, i) => size + pads![i]! + pads![i + 2]! - kernel[i]! + 1);
     return [{ dtype: x.dtype, shape: [n, outs!, ...grid] }];
   },
 });
-export const blockedConv = (x: Value, weights: Tensor, pads: readonly number[]): Value =>
-  emit(BlockedConv, [x, constant(weights)], { kernel_shape: weights.shape.slice(2), pads });
+export const blockedConv = (
+  x: Value,
+  weights: Value,
+  { pads = [0, 0, 0, 0], group = 1, bias }: { pads?: readonly number[]; group?: number; bias?: Value | undefined },
+): Value =>
+  emit(BlockedConv, bias ? [x, weights, bias] : [x, weights], { kernel_shape: weights.shape.slice(2), pads, group });
 
 /** Weights [O, I, kh, kw] in the memory order that {@link blockedConv} reads, [O / b, I / b, kh, kw, b (in), b (out)]. */
 export const blockedWeights = (

@@ -91,7 +91,7 @@ const phaseConv = (g: Value, weights: Tensor, [y, x]: readonly [Axis, Axis], blo
     if (ty >= y.kernel || tx >= x.kernel) return 0;
     return source[((i * outs + (channel % outs)) * y.kernel + ty) * x.kernel + tx]!;
   });
-  const all = blockedConv(blocked(g), kernel, [y.pads[0], x.pads[0], y.pads[1], x.pads[1]]);
+  const all = blockedConv(blocked(g), constant(kernel), { pads: [y.pads[0], x.pads[0], y.pads[1], x.pads[1]] });
   const batch = g.shape[0]!,
     rows = reshape(all, [batch, ((phases * outs) / block) * y.cells * x.cells, block]);
   const image = reshape(gather(rows, constant(placesOf(outs / block, y, x)), 1), [batch, outs, y.size, x.size]);
