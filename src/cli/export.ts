@@ -40,7 +40,7 @@ export const exportCommand = defineCommand({
       throw new TemperError("bad-option", `export: --out ${name} is the model itself. Choose another file.`);
     const graph = normalized(path!, (await loadClassifier(path!)).graph, mean, std);
     const made = what === "gradient" ? gradientGraph(graph, loss) : attackStepGraph(graph, loss, norm);
-    const portable = lowerForCpu(made); // what the engine runs, in standard operators only
+    const portable = lowerForCpu(made); // as the engine runs it where there are no blocks: standard operators only
     await writeModelFile(file, toOnnx(portable));
     const describe = ([valueName, { dtype, shape }]: readonly [string, Value]): Described => ({
       name: valueName,

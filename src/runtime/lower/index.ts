@@ -19,14 +19,69 @@ export interface LowerOptions {
   readonly winograd?: boolean;
 }
 
-/**
- * The lowering for ONNX Runtime on CPUs: simplification, weight gradients as products over patches, data gradients of
- * stride-1 convolutions as convolutions, internal operators written out, sums over the batch first. Any batch size;
- * changes nothing but time (and rounding).
- */
-export const lowerForCpu = (graph: Graph, { block = 0, winograd = false }: LowerOptions = {}): Graph => {
-  const gradients = flipStride1(lowerWeightGrads(simplify(graph)));
-  const fast = block > 0 ? stridedDataGrad(block)(gradients) : gradients;
-  const lowered = mergeCommon(foldConstants(splitReductions(simplifyAlgebra(decomposeInternal(fast)))));
-  return block > 0 && winograd ? winogradConvs(block)(lowered) : lowered;
+/** A step of the lowering: the same numbers, to rounding, in less time. */
+export interface Pass {
+  readonly name: string;
+  readonly summary: string;
+  /** Whether it runs under these options. Default: always. */
+  readonly when?: (options: Required<LowerOptions>) => boolean;
+  readonly run: (graph: Graph, options: Required<LowerOptions>) => Graph;
+}
+
+/** The lowering for ONNX Runtime on CPUs, in order. `temper inspect --passes` shows what each does to a graph. */
+export const cpuPasses: readonly Pass[] = [
+  {
+    name: "simplify",
+    summary: "constants folded, batch norms folded into convolutions, equal nodes merged",
+    run: simplify,
+  },
+  {
+    name: "weight-gradients",
+    summary: "weight gradients of convolutions as matrix products over gathered patches",
+    run: lowerWeightGrads,
+  },
+  {
+    name: "flip-stride-1",
+    summary: "data gradients of stride-1 convolutions as convolutions with flipped weights",
+    run: flipStride1,
+  },
+  {
+    name: "strided-data-gradients",
+    summary: "data gradients of strided convolutions as one blocked convolution for all phases",
+    when: ({ block }) => block > 0,
+    run: (graph, { block }) => stridedDataGrad(block)(graph),
+  },
+  { name: "decompose", summary: "internal operators written out in standard ones", run: decomposeInternal },
+  { name: "algebra", summary: "products with ones, broadcasts and chains of reshapes removed", run: simplifyAlgebra },
+  {
+    name: "split-reductions",
+    summary: "sums over the batch and further axes in two steps, the batch last",
+    run: splitReductions,
+  },
+  { name: "fold", summary: "constants folded", run: foldConstants },
+  { name: "merge", summary: "equal nodes merged", run: mergeCommon },
+  {
+    name: "winograd",
+    summary: "wide 3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3), in a layout with the batch innermost",
+    when: ({ block, winograd }) => block > 0 && winograd,
+    run: (graph, { block }) => winogradConvs(block)(graph),
+  },
+];
+
+export interface LoweringStep {
+  readonly pass: Pass;
+  /** The graph after the pass. */
+  readonly graph: Graph;
+}
+
+/** Every pass that runs under the options, with the graph that it leaves. */
+export const loweringSteps = (graph: Graph, { block = 0, winograd = false }: LowerOptions = {}): LoweringStep[] => {
+  const options = { block, winograd };
+  let current = graph;
+  return cpuPasses
+    .filter(({ when }) => when?.(options) ?? true)
+    .map((pass) => ({ pass, graph: (current = pass.run(current, options)) }));
 };
+
+/** The graph after all passes: any batch size; changes nothing but time (and rounding). */
+export const lowerForCpu = (graph: Graph, options?: LowerOptions): Graph => loweringSteps(graph, options).at(-1)!.graph;
