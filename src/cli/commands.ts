@@ -5,6 +5,7 @@ import { demoCommand } from "./demo.ts";
 import { doctorCommand } from "./doctor.ts";
 import { evaluateCommand } from "./evaluate.ts";
 import { exportCommand } from "./export.ts";
+import { inspectCommand } from "./inspect.ts";
 import { listCommand } from "./list.ts";
 import { trainCommand } from "./train.ts";
 
@@ -15,6 +16,7 @@ export const commands = {
   attack: attackCommand,
   train: trainCommand,
   export: exportCommand,
+  inspect: inspectCommand,
   data: dataCommand,
   list: listCommand,
   doctor: doctorCommand,

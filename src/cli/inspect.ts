@@ -1,0 +1,199 @@
+import { attackStepGraph, gradientGraph } from "../attack/index.ts";
+import { bool, choice, formatShape, lookup, text } from "../core/index.ts";
+import { Constant, type Graph, graphNodes, Input, printGraph, type ValueType } from "../graph/index.ts";
+import { type LossName, losses } from "../loss/index.ts";
+import { loadClassifier } from "../models/index.ts";
+import { readModelFile } from "../onnx/index.ts";
+import { formatTable } from "../report/index.ts";
+import { blockSize, cpuPasses, type LowerOptions, type LoweringStep } from "../runtime/index.ts";
+import { defineCommand, EXIT } from "./command.ts";
+import { names } from "./names.ts";
+import { threatOptions } from "./shared-options.ts";
+
+/** What can be looked at, each made from the model's graph. */
+const graphs = {
+  forward: (model: Graph) => model,
+  gradient: gradientGraph,
+  "attack-step": attackStepGraph,
+} as const satisfies Record<string, (model: Graph, loss: LossName) => Graph>;
+
+export const inspectCommand = defineCommand({
+  name: "inspect",
+  summary: "Show what is in a model, and what each pass of the lowering makes of it.",
+  positionals: [{ name: "model.onnx", help: "an ONNX classifier" }],
+  options: {
+    graph: choice(names(graphs), {
+      default: "gradient",
+      help: "what to look at: the model itself, its gradient (what attacks run), or a step of an l-inf attack",
+    }),
+    loss: choice(names(losses), { default: "cross-entropy", help: "loss that is differentiated" }),
+    passes: bool({ default: false, help: "show what each pass of the lowering changes" }),
+    after: text({ default: undefined, help: "print the whole graph as this pass leaves it", expected: "a pass" }),
+    portable: bool({ default: false, help: "lower for no particular machine, with standard operators only" }),
+    winograd: threatOptions.winograd,
+  },
+  examples: [
+    "temper inspect model.onnx",
+    "temper inspect model.onnx --passes",
+    "temper inspect model.onnx --graph forward --after simplify",
+  ],
+  run: async ({ args: [path], options: { graph: which, loss, passes, after, portable, winograd }, output }) => {
+    const { graph: model, parameters, notes } = await loadClassifier(path!);
+    const graph = graphs[which](model, loss);
+    // As src/attack runs it: the forward pass, which gives the verdicts, does without; so do models of batch size 1.
+    const gains = which !== "forward" && model.inputs[0]?.shape[0] !== 1;
+    const steps = timedSteps(graph, { block: portable ? 0 : await blockSize(), winograd: winograd && gains });
+    const shown = after === undefined ? undefined : lookup(byName(steps), after, "pass that runs here");
+    const facts: Facts = {
+      file: path!,
+      ...(await origin(path!)),
+      parameters,
+      graph: which,
+      ...(which !== "forward" && { loss }),
+      inputs: graph.inputs.map((v) => describe(v.node.name, v)),
+      outputs: Object.entries(graph.outputs).map(([name, v]) => describe(name, v)),
+      ...contents(countOperators(graph)),
+      lowered: contents(steps.at(-1)!.operators),
+    };
+    for (const note of notes) output.note(`note: ${note}`);
+    const parts = [
+      ...(passes ? [passTable(facts.operators, steps)] : []),
+      ...(shown ? [printGraph(shown.graph).trimEnd()] : []),
+    ];
+    output.print((parts.length > 0 ? parts : [factsTable(facts), operatorTable(facts)]).join("\n\n"));
+    output.document({
+      ...facts,
+      ...(passes && {
+        passes: steps.map(({ pass: { name, summary }, operators }) => ({ name, summary, ...contents(operators) })),
+      }),
+      ...(shown && { after: { pass: after, text: printGraph(shown.graph) } }),
+    });
+    return EXIT.done;
+  },
+});
+
+/** Nodes by operator. */
+type Counts = Readonly<Record<string, number>>;
+
+interface Contents {
+  readonly nodes: number;
+  readonly operators: Counts;
+}
+
+interface Described {
+  readonly name: string;
+  readonly dtype: string;
+  /** -1 stands for the batch. */
+  readonly shape: readonly number[];
+}
+
+interface Origin {
+  readonly producer?: string;
+  /** Version of the standard operators in the file. */
+  readonly opset?: number;
+}
+
+/** The document: the file, and the graph that is looked at. */
+interface Facts extends Origin, Contents {
+  readonly file: string;
+  readonly parameters: number;
+  readonly graph: string;
+  readonly loss?: string;
+  readonly inputs: readonly Described[];
+  readonly outputs: readonly Described[];
+  readonly lowered: Contents;
+}
+
+/** Most frequent first; operators of other domains as `nchwc.Conv`. Inputs, constants and sub-graphs do not count. */
+const countOperators = (graph: Graph): Counts => {
+  const counts = new Map<string, number>();
+  for (const { op } of graphNodes(graph)) {
+    if (op === Input || op === Constant) continue;
+    const name = op.domain ? `${op.domain.split(".").at(-1)}.${op.name}` : op.name;
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  return Object.fromEntries([...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)));
+};
+
+const contents = (operators: Counts): Contents => ({
+  nodes: Object.values(operators).reduce((sum, n) => sum + n, 0),
+  operators,
+});
+
+const origin = async (path: string): Promise<Origin> => {
+  const { producerName, producerVersion, opsetImport } = (await readModelFile(path)).model;
+  const producer = [producerName, producerVersion].filter(Boolean).join(" ");
+  const opset = opsetImport?.find(({ domain = "" }) => domain === "" || domain === "ai.onnx")?.version;
+  return { ...(producer && { producer }), ...(opset !== undefined && { opset }) };
+};
+
+const describe = (name: string, { dtype, shape }: ValueType): Described => ({ name, dtype, shape });
+
+interface TimedStep extends LoweringStep {
+  readonly operators: Counts;
+  readonly seconds: number;
+}
+
+/** `loweringSteps`, with the time that each pass takes. */
+const timedSteps = (graph: Graph, options: Required<LowerOptions>): TimedStep[] => {
+  let current = graph;
+  return cpuPasses
+    .filter(({ when }) => when?.(options) ?? true)
+    .map((pass) => {
+      const began = performance.now();
+      current = pass.run(current, options);
+      const seconds = (performance.now() - began) / 1000;
+      return { pass, graph: current, operators: countOperators(current), seconds };
+    });
+};
+
+const byName = (steps: readonly TimedStep[]): Record<string, TimedStep> =>
+  Object.fromEntries(steps.map((step) => [step.pass.name, step]));
+
+const factsTable = (facts: Facts): string => {
+  const { file, producer, opset, parameters, graph, loss, inputs, outputs, nodes, lowered } = facts;
+  const types = (values: readonly Described[]): string =>
+    values.map(({ name, dtype, shape }) => `${name}: ${dtype}${formatShape(shape)}`).join(", ");
+  return formatTable(
+    [],
+    [
+      ["file", file],
+      ...(producer === undefined ? [] : [["producer", producer]]),
+      ...(opset === undefined ? [] : [["opset", String(opset)]]),
+      ["parameters", parameters.toLocaleString("en")],
+      ["graph", loss === undefined ? graph : `${graph} of ${loss}`],
+      ["inputs", types(inputs)],
+      ["outputs", types(outputs)],
+      ["nodes", `${nodes}, after the lowering ${lowered.nodes}`],
+    ],
+  );
+};
+
+const operatorTable = ({ operators, lowered }: Facts): string =>
+  formatTable(
+    ["operator", "nodes", "lowered"],
+    Object.keys({ ...operators, ...lowered.operators }).map((name) => [
+      name,
+      String(operators[name] ?? 0),
+      String(lowered.operators[name] ?? 0),
+    ]),
+  );
+
+const passTable = (start: Counts, steps: readonly TimedStep[]): string =>
+  formatTable(
+    ["pass", "before", "after", "operators", "ms", "summary"],
+    steps.map(({ pass: { name, summary }, operators: after, seconds }, i) => {
+      const before = steps[i - 1]?.operators ?? start;
+      const [left, right] = [before, after].map((counts) => String(contents(counts).nodes)) as [string, string];
+      return [name, left, right, changes(before, after), (1000 * seconds).toFixed(1), summary];
+    }),
+  );
+
+/** `-1 ConvTranspose, +2 Reshape`: first what went, then what came. */
+const changes = (before: Counts, after: Counts): string =>
+  Object.keys({ ...before, ...after })
+    .map((name) => ({ name, by: (after[name] ?? 0) - (before[name] ?? 0) }))
+    .filter(({ by }) => by !== 0)
+    .sort((a, b) => Math.sign(a.by) - Math.sign(b.by))
+    .map(({ name, by }) => `${by > 0 ? "+" : ""}${by} ${name}`)
+    .join(", ") || "unchanged";
