@@ -5,7 +5,7 @@ import { type LossName, losses } from "../loss/index.ts";
 import { loadClassifier } from "../models/index.ts";
 import { readModelFile } from "../onnx/index.ts";
 import { formatTable } from "../report/index.ts";
-import { blockSize, cpuPasses, type LowerOptions, type LoweringStep } from "../runtime/index.ts";
+import { blockSize, type LoweringStep, loweringSteps } from "../runtime/index.ts";
 import { defineCommand, EXIT } from "./command.ts";
 import { names } from "./names.ts";
 import { threatOptions } from "./shared-options.ts";
@@ -42,8 +42,11 @@ export const inspectCommand = defineCommand({
     const graph = graphs[which](model, loss);
     // As src/attack runs it: the forward pass, which gives the verdicts, does without; so do models of batch size 1.
     const gains = which !== "forward" && model.inputs[0]?.shape[0] !== 1;
-    const steps = timedSteps(graph, { block: portable ? 0 : await blockSize(), winograd: winograd && gains });
-    const shown = after === undefined ? undefined : lookup(byName(steps), after, "pass that runs here");
+    const steps = loweringSteps(graph, { block: portable ? 0 : await blockSize(), winograd: winograd && gains });
+    const shown =
+      after === undefined
+        ? undefined
+        : lookup(Object.fromEntries(steps.map((step) => [step.pass.name, step])), after, "pass that runs here");
     const facts: Facts = {
       file: path!,
       ...(await origin(path!)),
@@ -53,18 +56,22 @@ export const inspectCommand = defineCommand({
       inputs: graph.inputs.map((v) => describe(v.node.name, v)),
       outputs: Object.entries(graph.outputs).map(([name, v]) => describe(name, v)),
       ...contents(countOperators(graph)),
-      lowered: contents(steps.at(-1)!.operators),
+      lowered: contents(countOperators(steps.at(-1)!.graph)),
     };
     for (const note of notes) output.note(`note: ${note}`);
     const parts = [
-      ...(passes ? [passTable(facts.operators, steps)] : []),
+      ...(passes ? [stepTable(facts.operators, steps)] : []),
       ...(shown ? [printGraph(shown.graph).trimEnd()] : []),
     ];
     output.print((parts.length > 0 ? parts : [factsTable(facts), operatorTable(facts)]).join("\n\n"));
     output.document({
       ...facts,
       ...(passes && {
-        passes: steps.map(({ pass: { name, summary }, operators }) => ({ name, summary, ...contents(operators) })),
+        passes: steps.map(({ pass: { name, summary }, graph: left }) => ({
+          name,
+          summary,
+          ...contents(countOperators(left)),
+        })),
       }),
       ...(shown && { after: { pass: after, text: printGraph(shown.graph) } }),
     });
@@ -129,26 +136,16 @@ const origin = async (path: string): Promise<Origin> => {
 
 const describe = (name: string, { dtype, shape }: ValueType): Described => ({ name, dtype, shape });
 
-interface TimedStep extends LoweringStep {
-  readonly operators: Counts;
-  readonly seconds: number;
-}
-
-/** `loweringSteps`, with the time that each pass takes. */
-const timedSteps = (graph: Graph, options: Required<LowerOptions>): TimedStep[] => {
-  let current = graph;
-  return cpuPasses
-    .filter(({ when }) => when?.(options) ?? true)
-    .map((pass) => {
-      const began = performance.now();
-      current = pass.run(current, options);
-      const seconds = (performance.now() - began) / 1000;
-      return { pass, graph: current, operators: countOperators(current), seconds };
-    });
-};
-
-const byName = (steps: readonly TimedStep[]): Record<string, TimedStep> =>
-  Object.fromEntries(steps.map((step) => [step.pass.name, step]));
+const stepTable = (start: Counts, steps: readonly LoweringStep[]): string =>
+  formatTable(
+    ["pass", "before", "after", "ms", "operators"],
+    steps.map(({ pass, graph, seconds }, i) => {
+      const before = i > 0 ? countOperators(steps[i - 1]!.graph) : start,
+        after = countOperators(graph);
+      const [left, right] = [before, after].map((counts) => String(contents(counts).nodes)) as [string, string];
+      return [pass.name, left, right, (1000 * seconds).toFixed(1), changes(before, after)];
+    }),
+  );
 
 const factsTable = (facts: Facts): string => {
   const { file, producer, opset, parameters, graph, loss, inputs, outputs, nodes, lowered } = facts;
@@ -177,16 +174,6 @@ const operatorTable = ({ operators, lowered }: Facts): string =>
       String(operators[name] ?? 0),
       String(lowered.operators[name] ?? 0),
     ]),
-  );
-
-const passTable = (start: Counts, steps: readonly TimedStep[]): string =>
-  formatTable(
-    ["pass", "before", "after", "operators", "ms", "summary"],
-    steps.map(({ pass: { name, summary }, operators: after, seconds }, i) => {
-      const before = steps[i - 1]?.operators ?? start;
-      const [left, right] = [before, after].map((counts) => String(contents(counts).nodes)) as [string, string];
-      return [name, left, right, changes(before, after), (1000 * seconds).toFixed(1), summary];
-    }),
   );
 
 /** `-1 ConvTranspose, +2 Reshape`: first what went, then what came. */

@@ -137,20 +137,20 @@ describe("inspect --passes", () => {
     expect(namesOfPasses(portable)).toEqual(passesUnder({ block: 0, winograd: true }));
 
     const text = await inspect("--passes");
-    expect(text).toMatch(/^pass +before +after +operators +ms +summary\n─/);
+    expect(text).toMatch(/^pass +before +after +ms +operators\n─/);
     expect(text).toMatch(
-      /^strided-data-gradients +\d+ +\d+ +-1 ConvTranspose, (?=.*\+1 nchwc\.Conv)(?=.*\+2 Reshape).* \d+\.\d  data gradients of strided/m,
+      /^strided-data-gradients +\d+ +\d+ +\d+\.\d +-1 ConvTranspose, (?=.*\+1 nchwc\.Conv)(?=.*\+2 Reshape)/m,
     );
     expect(await inspect("--passes", "--portable")).not.toMatch(/ConvTranspose|nchwc|^strided/m);
   });
 
   it("text: nodes go from pass to pass, and passes with nothing to do say so", async () => {
     const rows = (await inspect("--passes")).trimEnd().split("\n").slice(2);
-    const counts = rows.map((row) => /^\S+ +(\d+) +(\d+) +(unchanged|[-+]\d+ \S+)/.exec(row)!);
+    const counts = rows.map((row) => /^\S+ +(\d+) +(\d+) +\d+\.\d +(unchanged|[-+]\d+ \S+)/.exec(row)!);
     expect(counts[0]![1]).toBe(String(nodesIn(gradient)));
     counts.slice(1).forEach(([, before], i) => expect(before).toBe(counts[i]![2]));
-    expect(rows.filter((row) => /^weight-gradients .* unchanged /.test(row))).toHaveLength(1);
-    expect(rows.filter((row) => /^decompose .* -1 temper\.Step, \+1 HardSigmoid /.test(row))).toHaveLength(1);
+    expect(rows.filter((row) => /^weight-gradients .* unchanged$/.test(row))).toHaveLength(1);
+    expect(rows.filter((row) => /^decompose .* -1 temper\.Step, \+1 HardSigmoid$/.test(row))).toHaveLength(1);
   });
 
   it.runIf(block > 0)("Winograd's convolutions are for gradients in batches, unless --no-winograd", async () => {

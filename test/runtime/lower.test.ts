@@ -210,6 +210,45 @@ describe("data gradients of strided convolutions", () => {
   });
 });
 
+describe("convolutions with fed weights", () => {
+  const shapes: readonly (readonly [string, readonly number[], readonly number[], ConvOptions])[] = [
+    ["3x3", [16, 6, 5], [32, 16, 3, 3], { pads: [1, 1, 1, 1] }],
+    ["of stride 2", [32, 7, 7], [16, 32, 3, 3], { strides: [2, 2], pads: [1, 0, 1, 2] }],
+    ["dilated", [16, 9, 8], [48, 16, 2, 3], { dilations: [2, 1] }],
+    ["1x1", [32, 3, 3], [16, 32, 1, 1], {}],
+  ];
+  it.each(shapes)("%s: in the blocked layout, as the reference", async (_, x, w, options) => {
+    const types = { x: float32(BATCH, ...x), w: float32(...w), b: float32(w[0]!) };
+    const graph = trace("fed", types, ({ x, w, b }) => conv(x, w, b, options));
+    const found = lowerForCpu(graph, { block: 16 });
+    expect(operators(found)).toEqual(expect.arrayContaining(["ReorderInput", "ReorderOutput", "Gather"]));
+    for (const batch of [1, 5]) {
+      const feeds = feedsOf(graph, batch);
+      expectSame(await onCpu(graph, feeds), evaluateGraph(graph, feeds), 1e-6);
+    }
+  });
+
+  it.each(shapes.filter(([, , , { strides }]) => !strides))("%s: data gradient", async (_, x, w, options) => {
+    const types = { x: float32(BATCH, w[0]!, ...x.slice(1)), w: float32(...w) };
+    const graph = trace("fed", types, ({ x, w }) => convTranspose(x, w, undefined, options));
+    expect(operators(lowerForCpu(graph, { block: 16 }))).not.toContain("ConvTranspose");
+    const feeds = feedsOf(graph, 3);
+    expectSame(await onCpu(graph, feeds), evaluateGraph(graph, feeds), 1e-6);
+  });
+
+  it("stay as they are where channels do not fill blocks, in groups, and in portable graphs", () => {
+    const plain = (w: readonly number[], options: ConvOptions, block: number): void => {
+      const graph = trace("fed", { x: float32(BATCH, 16, 6, 6), w: float32(...w) }, ({ x, w }) =>
+        conv(x, w, undefined, options),
+      );
+      expect(operators(lowerForCpu(graph, { block }))).toEqual(operators(graph));
+    };
+    plain([24, 16, 3, 3], {}, 16);
+    plain([32, 8, 3, 3], { group: 2 }, 16);
+    plain([32, 16, 3, 3], {}, 0);
+  });
+});
+
 describe("Winograd's convolutions", () => {
   const same = { kernel_shape: [3, 3], pads: [1, 1, 1, 1] };
   const weights = (seed: number, outs: number, ins: number): Value =>

@@ -28,7 +28,7 @@ const ReorderOutput = defineOp({
 export const plain = (x: Value): Value =>
   x.node.op === ReorderInput ? x.node.inputs[0]! : emit(ReorderOutput, [x], { channels: x.shape[1]! });
 
-/** Convolution of stride 1 from blocked to blocked; weights in the order of {@link blockedWeights}. */
+/** Convolution from blocked to blocked; weights in the order of {@link blockedWeights}. */
 const BlockedConv = defineOp({
   name: "Conv",
   domain: BLOCKED_DOMAIN,
@@ -40,21 +40,37 @@ const BlockedConv = defineOp({
     dilations: attr.ints([1, 1]),
     group: attr.int(1),
   },
-  infer: ([x, w], { pads, group }) => {
+  infer: ([x, w], { pads, strides, dilations, group }) => {
     const [n, channels, ...image] = x.shape as [Dim, ...Dim[]],
       [outs, ins, ...kernel] = w.shape as [Dim, ...Dim[]];
     if (channels !== ins! * group || image.length !== 2)
       throw new TemperError("bad-shape", `weights ${formatShape(w.shape)} do not fit ${formatShape(x.shape)}.`);
-    const grid = image.map((size, i) => size + pads![i]! + pads![i + 2]! - kernel[i]! + 1);
+    const grid = image.map((size, i) => {
+      const room = size + pads![i]! + pads![i + 2]! - dilations[i]! * (kernel[i]! - 1) - 1;
+      return Math.floor(room / strides[i]!) + 1;
+    });
     return [{ dtype: x.dtype, shape: [n, outs!, ...grid] }];
   },
 });
+interface BlockedConvOptions {
+  readonly pads?: readonly number[] | undefined;
+  readonly strides?: readonly number[] | undefined;
+  readonly dilations?: readonly number[] | undefined;
+  readonly group?: number;
+  readonly bias?: Value | undefined;
+}
 export const blockedConv = (
   x: Value,
   weights: Value,
-  { pads = [0, 0, 0, 0], group = 1, bias }: { pads?: readonly number[]; group?: number; bias?: Value | undefined },
+  { pads = [0, 0, 0, 0], strides = [1, 1], dilations = [1, 1], group = 1, bias }: BlockedConvOptions,
 ): Value =>
-  emit(BlockedConv, bias ? [x, weights, bias] : [x, weights], { kernel_shape: weights.shape.slice(2), pads, group });
+  emit(BlockedConv, bias ? [x, weights, bias] : [x, weights], {
+    kernel_shape: weights.shape.slice(2),
+    pads,
+    strides,
+    dilations,
+    group,
+  });
 
 /** Weights [O, I, kh, kw] in the memory order that {@link blockedConv} reads, [O / b, I / b, kh, kw, b (in), b (out)]. */
 export const blockedWeights = (

@@ -28,7 +28,7 @@ export const flipStride1 = (graph: Graph): Graph =>
   });
 
 /** Pads of the equivalent convolution, d (k - 1) - p, or undefined where there is none. */
-const stride1Pads = (node: Node, spatial: readonly number[]): number[] | undefined => {
+export const stride1Pads = (node: Node, spatial: readonly number[]): number[] | undefined => {
   const { strides, pads, dilations, group, output_padding, output_shape, auto_pad } = node.attributes as Record<
     string,
     readonly number[] & number & string

@@ -1,5 +1,6 @@
 import { foldConstants, type Graph, mergeCommon, simplify, simplifyAlgebra } from "../../graph/index.ts";
 import { decomposeInternal } from "../../ops/index.ts";
+import { blockedConvs } from "./blocked-convs.ts";
 import { flipStride1 } from "./flip-stride-1.ts";
 import { splitReductions } from "./split-reductions.ts";
 import { stridedDataGrad } from "./strided-data-grad.ts";
@@ -41,6 +42,12 @@ export const cpuPasses: readonly Pass[] = [
     run: lowerWeightGrads,
   },
   {
+    name: "blocked-convolutions",
+    summary: "convolutions with fed weights, and their data gradients of stride 1, in the runtime's blocked layout",
+    when: ({ block }) => block > 0,
+    run: (graph, { block }) => blockedConvs(block)(graph),
+  },
+  {
     name: "flip-stride-1",
     summary: "data gradients of stride-1 convolutions as convolutions with flipped weights",
     run: flipStride1,
@@ -72,6 +79,7 @@ export interface LoweringStep {
   readonly pass: Pass;
   /** The graph after the pass. */
   readonly graph: Graph;
+  readonly seconds: number;
 }
 
 /** Every pass that runs under the options, with the graph that it leaves. */
@@ -80,7 +88,11 @@ export const loweringSteps = (graph: Graph, { block = 0, winograd = false }: Low
   let current = graph;
   return cpuPasses
     .filter(({ when }) => when?.(options) ?? true)
-    .map((pass) => ({ pass, graph: (current = pass.run(current, options)) }));
+    .map((pass) => {
+      const began = performance.now();
+      current = pass.run(current, options);
+      return { pass, graph: current, seconds: (performance.now() - began) / 1000 };
+    });
 };
 
 /** The graph after all passes: any batch size; changes nothing but time (and rounding). */
