@@ -191,6 +191,18 @@ describe("data gradients of strided convolutions", () => {
     }
   });
 
+  it.each(shapes.filter(([, , w, { strides }]) => w.slice(2).every((k, i) => k % strides![i]! === 0)))(
+    "%s: with fed weights",
+    async (_, x, w, options) => {
+      const graph = trace("dx", { x: float32(BATCH, ...x), w: float32(...w) }, ({ x, w }) =>
+        convTranspose(x, w, undefined, options),
+      );
+      expect(operators(lowerForCpu(graph, { block: 16 }))).not.toContain("ConvTranspose");
+      const feeds = feedsOf(graph, 3);
+      expectSame(await onCpu(graph, feeds), evaluateGraph(graph, feeds), 1e-6);
+    },
+  );
+
   it("leaves what would be slower, what does not fit the block, and portable graphs", () => {
     const half = { strides: [2, 2], pads: [1, 1, 1, 1] };
     const plain = (graph: Graph, block?: number): void =>

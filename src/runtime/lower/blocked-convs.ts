@@ -1,6 +1,6 @@
-import { constant, constantOf, type Graph, type Node, rewrite, type Value } from "../../graph/index.ts";
-import { Conv, ConvTranspose, gather, reshape } from "../../ops/index.ts";
-import { blocked, blockedConv, plain } from "./blocked.ts";
+import { constantOf, type Graph, type Node, rewrite, type Value } from "../../graph/index.ts";
+import { Conv, ConvTranspose } from "../../ops/index.ts";
+import { blocked, blockedConv, fedWeights, plain } from "./blocked.ts";
 import { stride1Pads } from "./flip-stride-1.ts";
 
 /**
@@ -39,40 +39,17 @@ const fits = (node: Node, x: Value, w: Value, block: number): boolean => {
   );
 };
 
-/** w [O, I, kh, kw] -> the same, blocked: [O / b, I / b, kh, kw, b (in), b (out)] in memory. */
 const forwardOrder = (w: Value, block: number): Value => {
-  const [outs, ins, kh, kw] = w.shape as [number, number, number, number],
+  const shape = w.shape as [number, number, number, number],
+    [, ins, kh, kw] = shape,
     taps = kh * kw;
-  const rows = blocked(reshape(w, [outs / block, block, ins * taps, 1])); // [O / b, I, taps] rows of b outputs
-  const places = indexOf([outs / block, ins / block, taps, block], (o, i, tap, inner) => {
-    return (o * ins + i * block + inner) * taps + tap;
-  });
-  return inOrder(rows, places, block, [outs, ins, kh, kw]);
+  return fedWeights(w, ins * taps, shape, block, (o, i, tap) => (o * ins + i) * taps + tap);
 };
 
-/** w [I, O, kh, kw] of a transposed convolution -> weights of the convolution that computes it, taps reversed, blocked. */
+/** w [I, O, kh, kw] of a transposed convolution -> weights of the convolution that computes it, with the taps reversed. */
 const backwardOrder = (w: Value, block: number): Value => {
   const [ins, outs, kh, kw] = w.shape as [number, number, number, number],
     taps = kh * kw;
-  const rows = blocked(reshape(w, [(ins * outs) / block, block, taps, 1])); // [I, O / b, taps] rows of b outputs
-  const places = indexOf([outs / block, ins / block, taps, block], (o, i, tap, inner) => {
-    return ((i * block + inner) * (outs / block) + o) * taps + taps - 1 - tap;
-  });
-  return inOrder(rows, places, block, [outs, ins, kh, kw]);
-};
-
-const inOrder = (rows: Value, places: Int32Array, block: number, shape: readonly number[]): Value => {
-  const index = constant({ dtype: "int32", shape: [places.length], data: places as Int32Array<ArrayBuffer> });
-  return reshape(gather(reshape(rows, [places.length, block]), index, 0), shape);
-};
-
-const indexOf = (
-  [a, b, c, d]: readonly [number, number, number, number],
-  at: (a: number, b: number, c: number, d: number) => number,
-): Int32Array => {
-  const index = new Int32Array(a * b * c * d);
-  let next = 0;
-  for (let i = 0; i < a; i++)
-    for (let j = 0; j < b; j++) for (let k = 0; k < c; k++) for (let l = 0; l < d; l++) index[next++] = at(i, j, k, l);
-  return index;
+  const at = (o: number, i: number, tap: number): number => ((i * outs) / block + o) * taps + taps - 1 - tap;
+  return fedWeights(w, taps, [outs, ins, kh, kw], block, at);
 };

@@ -1,7 +1,7 @@
 import { type Tensor } from "../../core/index.ts";
 import { constant, constantOf, type Graph, type Node, rewrite, type Value } from "../../graph/index.ts";
 import { ConvTranspose, gather, reshape } from "../../ops/index.ts";
-import { blocked, blockedConv, blockedWeights, plain } from "./blocked.ts";
+import { blocked, blockedConv, blockedWeights, fedWeights, plain } from "./blocked.ts";
 
 /**
  * The phases share one kernel, padded with zeros where the stride does not divide the kernel's size. With more products
@@ -15,19 +15,22 @@ const MAX_WASTE = 1.5;
  * tap. All phases together are one convolution with phases x channels outputs; one Gather of whole blocks puts the
  * pixels in their places. ConvTranspose multiplies the whole kernel with one image at a time, then adds up overlaps.
  *
- * For constant weights and channel counts that are multiples of the block; the rest stays.
+ * For channel counts that are multiples of the block; the rest stays.
  * @param block  channels a block holds, on the machine that runs the graph
  */
 export const stridedDataGrad =
   (block: number) =>
   (graph: Graph): Graph =>
     rewrite(graph, (node, [g, w, bias]) => {
-      const weights = constantOf(w);
-      if (node.op !== ConvTranspose || !g || !weights || bias || weights.dtype !== "float32") return undefined;
-      const axes = axesOf(node, g, weights),
-        [ins, outs] = weights.shape as [number, number];
-      if (!axes || ins % block > 0 || outs % block > 0) return undefined;
-      return [phaseConv(g, weights, axes, block)];
+      if (node.op !== ConvTranspose || !g || !w || bias || w.dtype !== "float32") return undefined;
+      const [ins, outs] = w.shape as [number, number];
+      if (!(ins > 0 && outs > 0) || ins % block > 0 || outs % block > 0) return undefined;
+      const axes = axesOf(node, g, w),
+        constants = constantOf(w);
+      // Fed weights have no zeros to put where the kernel ends before the phase does.
+      if (!axes || (!constants && axes.some(({ kernel, stride }) => kernel % stride > 0))) return undefined;
+      const weights = constants ? constant(phaseWeights(constants, axes, block)) : fedPhaseWeights(w, axes, block);
+      return [phaseConv(g, weights, outs, axes, block)];
     });
 
 /** One spatial axis. Output pixel p takes taps `t` of phase `(p + begin) % stride` from grid cells `cell - 0, 1, ...`. */
@@ -46,7 +49,7 @@ interface Axis {
   readonly pads: readonly [number, number];
 }
 
-const axesOf = (node: Node, g: Value, weights: Tensor): readonly [Axis, Axis] | undefined => {
+const axesOf = (node: Node, g: Value, weights: Value): readonly [Axis, Axis] | undefined => {
   const { strides, pads, dilations, group, auto_pad, output_shape } = node.attributes as Readonly<
     Record<"strides" | "pads" | "dilations" | "output_shape", readonly number[] | undefined>
   > & { readonly group: number; readonly auto_pad: string };
@@ -79,19 +82,39 @@ const axisOf = (stride: number, kernel: number, begin: number, grid: number, siz
   };
 };
 
-/** g [N, I, ...grid] with weights [I, O, ...kernel] -> [N, O, ...size]. */
-const phaseConv = (g: Value, weights: Tensor, [y, x]: readonly [Axis, Axis], block: number): Value => {
-  const [ins, outs] = weights.shape as [number, number],
-    phases = y.stride * x.stride,
-    source = weights.data as Float32Array;
-  const kernel = blockedWeights([phases * outs, ins, y.taps, x.taps], block, (channel, i, ky, kx) => {
-    const phase = Math.floor(channel / outs),
-      ty = Math.floor(phase / x.stride) + y.stride * (y.taps - 1 - ky),
-      tx = (phase % x.stride) + x.stride * (x.taps - 1 - kx);
+/** The tap of the whole kernel that tap (ky, kx) of a phase stands for. */
+const tapOf = ([y, x]: readonly [Axis, Axis], phase: number, ky: number, kx: number): readonly [number, number] => [
+  Math.floor(phase / x.stride) + y.stride * (y.taps - 1 - ky),
+  (phase % x.stride) + x.stride * (x.taps - 1 - kx),
+];
+
+/** Weights [I, O, ...kernel] -> [phases O, I, ...taps], blocked. */
+const phaseWeights = ({ shape, data }: Tensor, axes: readonly [Axis, Axis], block: number): Tensor => {
+  const [ins, outs] = shape as [number, number],
+    [y, x] = axes;
+  return blockedWeights([y.stride * x.stride * outs, ins, y.taps, x.taps], block, (channel, i, ky, kx) => {
+    const [ty, tx] = tapOf(axes, Math.floor(channel / outs), ky, kx);
     if (ty >= y.kernel || tx >= x.kernel) return 0;
-    return source[((i * outs + (channel % outs)) * y.kernel + ty) * x.kernel + tx]!;
+    return (data as Float32Array)[((i * outs + (channel % outs)) * y.kernel + ty) * x.kernel + tx]!;
   });
-  const all = blockedConv(blocked(g), constant(kernel), { pads: [y.pads[0], x.pads[0], y.pads[1], x.pads[1]] });
+};
+
+const fedPhaseWeights = (w: Value, axes: readonly [Axis, Axis], block: number): Value => {
+  const [ins, outs] = w.shape as [number, number],
+    [y, x] = axes,
+    blocks = outs / block;
+  const shape = [y.stride * x.stride * outs, ins, y.taps, x.taps] as const;
+  return fedWeights(w, y.kernel * x.kernel, shape, block, (o, i, tap) => {
+    const [ty, tx] = tapOf(axes, Math.floor(o / blocks), Math.floor(tap / x.taps), tap % x.taps);
+    return ((i * blocks + (o % blocks)) * y.kernel + ty) * x.kernel + tx;
+  });
+};
+
+/** g [N, I, ...grid] -> [N, outs, ...size]. */
+const phaseConv = (g: Value, weights: Value, outs: number, axes: readonly [Axis, Axis], block: number): Value => {
+  const [y, x] = axes,
+    phases = y.stride * x.stride;
+  const all = blockedConv(blocked(g), weights, { pads: [y.pads[0], x.pads[0], y.pads[1], x.pads[1]] });
   const batch = g.shape[0]!,
     rows = reshape(all, [batch, ((phases * outs) / block) * y.cells * x.cells, block]);
   const image = reshape(gather(rows, constant(placesOf(outs / block, y, x)), 1), [batch, outs, y.size, x.size]);
