@@ -31,6 +31,7 @@ import {
   reshape,
   sigmoid,
   tanh,
+  transpose,
 } from "temper/ops";
 import { blockSize, compile, type CompileOptions, lowerForCpu } from "temper/runtime";
 import { describe, expect, it } from "vitest";
@@ -258,6 +259,54 @@ describe("convolutions with fed weights", () => {
     plain([24, 16, 3, 3], {}, 16);
     plain([32, 8, 3, 3], { group: 2 }, 16);
     plain([32, 16, 3, 3], {}, 0);
+  });
+});
+
+describe("transpositions that move channels", () => {
+  const moved: readonly (readonly [string, readonly number[], readonly number[]])[] = [
+    ["last", [32, 8, 6], [0, 2, 3, 1]],
+    ["first", [8, 6, 32], [0, 3, 1, 2]],
+    ["last, one axis of pixels", [48, 50], [0, 2, 1]],
+    ["first, one axis of pixels", [50, 48], [0, 2, 1]],
+    ["last, three axes of pixels", [16, 4, 5, 6], [0, 2, 3, 4, 1]],
+    ["first, three axes of pixels", [4, 5, 6, 16], [0, 4, 1, 2, 3]],
+  ];
+  const graphOf = (shape: readonly number[], perm: readonly number[]): Graph =>
+    trace("moved", { x: float32(BATCH, ...shape) }, ({ x }) => transpose(x, perm));
+
+  it.each(moved)("%s: by way of blocks, bit for bit", async (_, shape, perm) => {
+    const graph = graphOf(shape, perm);
+    expect(operators(lowerForCpu(graph, { block: 16 }))).not.toContain("Transpose");
+    for (const batch of [1, 3]) {
+      const feeds = feedsOf(graph, batch);
+      expect(await onCpu(graph, feeds)).toEqual(evaluateGraph(graph, feeds));
+    }
+  });
+
+  it("leaves other orders, other channel counts and small ones", () => {
+    for (const [shape, perm] of [
+      [
+        [32, 8, 6],
+        [0, 1, 3, 2],
+      ],
+      [
+        [32, 8, 6],
+        [0, 3, 2, 1],
+      ],
+      [
+        [24, 8, 6],
+        [0, 2, 3, 1],
+      ],
+      [
+        [32, 4, 4],
+        [0, 2, 3, 1],
+      ],
+      [
+        [32, 8],
+        [2, 0, 1],
+      ],
+    ] as const)
+      expect(operators(lowerForCpu(graphOf(shape, perm), { block: 16 }))).toEqual(operators(graphOf(shape, perm)));
   });
 });
 

@@ -1,5 +1,5 @@
 import { formatShape, type Tensor, TemperError } from "../../core/index.ts";
-import { attr, constant, defineOp, type Dim, emit, type Value } from "../../graph/index.ts";
+import { type AnyOp, attr, constant, defineOp, type Dim, emit, type Value } from "../../graph/index.ts";
 import { gather, reshape } from "../../ops/index.ts";
 
 /**
@@ -9,25 +9,38 @@ import { gather, reshape } from "../../ops/index.ts";
  */
 export const BLOCKED_DOMAIN = "com.microsoft.nchwc";
 
-/** [N, C, H, W] -> the same, blocked. C must be a multiple of the block. */
+/** [N, C, H, W] (with `channels_last`: [N, H, W, C]) -> [N, C, H, W] blocked. C must be a multiple of the block. */
 const ReorderInput = defineOp({
   name: "ReorderInput",
   domain: BLOCKED_DOMAIN,
   arity: [1, 1],
-  infer: ([{ dtype, shape }]) => [{ dtype, shape }],
+  attributes: { channels_last: attr.int(0) },
+  infer: ([{ dtype, shape }], { channels_last }) => {
+    const [n, h, w, c] = shape as readonly [Dim, Dim, Dim, Dim];
+    return [{ dtype, shape: channels_last ? [n, c, h, w] : shape }];
+  },
 });
 export const blocked = (x: Value): Value => (x.node.op === ReorderOutput ? x.node.inputs[0]! : emit(ReorderInput, [x]));
 
-/** Blocked [N, C, H, W] -> plain. */
+/** Blocked [N, C, H, W] -> plain (with `channels_last`: [N, H, W, C]). */
 const ReorderOutput = defineOp({
   name: "ReorderOutput",
   domain: BLOCKED_DOMAIN,
   arity: [1, 1],
-  attributes: { channels: attr.int() },
-  infer: ([{ dtype, shape }]) => [{ dtype, shape }],
+  attributes: { channels: attr.int(), channels_last: attr.int(0) },
+  infer: ([{ dtype, shape }], { channels_last }) => {
+    const [n, c, h, w] = shape as readonly [Dim, Dim, Dim, Dim];
+    return [{ dtype, shape: channels_last ? [n, h, w, c] : shape }];
+  },
 });
 export const plain = (x: Value): Value =>
-  x.node.op === ReorderInput ? x.node.inputs[0]! : emit(ReorderOutput, [x], { channels: x.shape[1]! });
+  isPlain(x, ReorderInput) ? x.node.inputs[0]! : emit(ReorderOutput, [x], { channels: x.shape[1]! });
+const isPlain = ({ node }: Value, op: AnyOp): boolean => node.op === op && node.attributes["channels_last"] === 0;
+
+/** [N, C, H, W] -> [N, H, W, C] and back, by way of the blocked layout: in threads, where Transpose has one. */
+export const channelsLast = (x: Value): Value =>
+  emit(ReorderOutput, [blocked(x)], { channels: x.shape[1]!, channels_last: 1 });
+export const channelsFirst = (x: Value): Value => plain(emit(ReorderInput, [x], { channels_last: 1 }));
 
 /** Convolution from blocked to blocked; weights in the order of {@link blockedWeights}. */
 const BlockedConv = defineOp({

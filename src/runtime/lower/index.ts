@@ -1,6 +1,7 @@
 import { foldConstants, type Graph, mergeCommon, simplify, simplifyAlgebra } from "../../graph/index.ts";
 import { decomposeInternal } from "../../ops/index.ts";
 import { blockedConvs } from "./blocked-convs.ts";
+import { channelTransposes } from "./channel-transposes.ts";
 import { flipStride1 } from "./flip-stride-1.ts";
 import { splitReductions } from "./split-reductions.ts";
 import { stridedDataGrad } from "./strided-data-grad.ts";
@@ -64,6 +65,12 @@ export const cpuPasses: readonly Pass[] = [
     name: "split-reductions",
     summary: "sums over the batch and further axes in two steps, the batch last",
     run: splitReductions,
+  },
+  {
+    name: "channel-transposes",
+    summary: "transpositions that move channels, by way of the runtime's blocked layout",
+    when: ({ block }) => block > 0,
+    run: (graph, { block }) => channelTransposes(block)(graph),
   },
   { name: "fold", summary: "constants folded", run: foldConstants },
   { name: "merge", summary: "equal nodes merged", run: mergeCommon },
