@@ -1,4 +1,5 @@
 /** What the figures were measured on, and how busy others kept it meanwhile. */
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { arch, cpus, platform, totalmem } from "node:os";
 
@@ -20,6 +21,14 @@ export const describeMachine = (threads) => ({
   system: `${platform()} ${arch()}`,
   node: process.versions.node,
 });
+
+const git = (...args) => spawnSync("git", args, { encoding: "utf8", cwd: import.meta.dirname }).stdout?.trim() ?? "";
+
+/** Commit that is measured, with a `+` where files differ from it; empty outside of a checkout. */
+export const describeCommit = () => {
+  const commit = git("rev-parse", "--short", "HEAD");
+  return commit && `${commit}${git("status", "--porcelain", "--untracked-files=no") ? "+" : ""}`;
+};
 
 /** Short name for file names: `amd-epyc-2x`. */
 export const machineName = ({ cpu, threads }) =>

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { ensureBuilt } from "../scripts/ensure.mjs";
 import { python, startChild } from "./child.mjs";
-import { describeMachine, machineName } from "./machine.mjs";
+import { describeCommit, describeMachine, machineName } from "./machine.mjs";
 import { measure, spread } from "./measure.mjs";
 import { networks } from "./networks.mjs";
 import { ceilingOf, HEADER, isDisturbed, markdown, rowLines, verdictsOf } from "./report.mjs";
@@ -103,6 +103,7 @@ for (const row of rows) {
 const machine = describeMachine(threads);
 const result = {
   date: new Date().toISOString(),
+  commit: describeCommit(),
   machine,
   versions: { temper: own.version, "onnxruntime-node": ort.version, node: process.versions.node, ...versions },
   rounds,
