@@ -33,7 +33,7 @@ const lines = [...new Set(runs.flatMap((run) => run.rows.map((row) => row.id)))]
     [now] = found,
     then = found.find(({ commit }) => commit !== now.commit);
   if (!then) return [];
-  const change = `${(now.seconds / then.seconds).toFixed(2)}`;
+  const change = (now.seconds / then.seconds).toFixed(2);
   const peers = now.peer ? `${now.peer}: ${times(then)} -> ${times(now)}` : "-";
   return [
     `| ${id} | ${then.commit} | ${time(then.seconds)} | ${now.commit} | ${time(now.seconds)} | ${change} | ${peers} |`,
