@@ -131,7 +131,12 @@ def train_step(net, x, y):
 def pgd_task(task):
     """PGD with 20 steps, random start, no early stop, by one of the toolkits or by a plain loop."""
     name, library = task["network"], task["library"]
-    net, (x, y) = network(name), batch_of(name, task["batch"])
+    import torch
+
+    net, (x, _) = network(name), batch_of(name, task["batch"])
+    with torch.inference_mode():
+        y = net(x).argmax(1)  # attacks begin where the network is right
+    y = y.clone()
     # Toolkits are used as their documentation shows: weights keep requires_grad, unless `frozen` asks otherwise.
     net.requires_grad_(not task.get("frozen", library == "raw"))
     attack = {"raw": raw_pgd, "torchattacks": torchattacks_pgd, "foolbox": foolbox_pgd, "art": art_pgd}[library]

@@ -1,5 +1,5 @@
 /** Our side of the benchmark: what a user of the library would write, on the built package. */
-import { gradientGraph } from "../dist/attack/index.js";
+import { createTarget, gradientGraph, predictionOf } from "../dist/attack/index.js";
 import { constant, createGraph, input } from "../dist/graph/index.js";
 import { f32 } from "../dist/core/index.js";
 import { add, conv, matmul, mul, relu } from "../dist/ops/index.js";
@@ -56,11 +56,22 @@ const gradientsTask = async ({ network, batch, file, count }, threads) => {
   };
 };
 
+/** What the network says of the images: attacks begin where it is right. */
+const predictionsAt = async (file, x) => {
+  const target = await createTarget(createLocalRuntime(), readNetwork(file));
+  const logits = await target.logits(x);
+  const labels = Int32Array.from({ length: logits.length / target.classes }, (_, i) =>
+    predictionOf(logits, i, target.classes),
+  );
+  target[Symbol.dispose]();
+  return labels;
+};
+
 /** The library's PGD: `via` the engine's worker (default), or the same loop in this thread. */
 const pgdTask = async ({ network, batch, file, via = "worker" }, threads) => {
-  const { x, labels } = commonBatch(network, batch);
+  const { x } = commonBatch(network, batch);
   const { epsilon, step } = networks[network];
-  const args = { file, threads, x, labels, epsilon, step, seed: 0 };
+  const args = { file, threads, x, labels: await predictionsAt(file, x), epsilon, step, seed: 0 };
   const engine = createEngine();
   const here = { runtime: createLocalRuntime(createPool()), report: () => undefined, cancelled: () => false };
   const run =
