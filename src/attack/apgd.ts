@@ -114,7 +114,7 @@ export const apgd = defineAttack({
       const reviews = checkpoints(length),
         at = reviews.indexOf(k);
       if (at >= 0) review(context, state, evaluation, k - (reviews[at - 1] ?? 0));
-      move(context, state, evaluation, set, k === 0 ? 1 : MOMENTUM);
+      move(context, state, evaluation, k === 0 ? 1 : MOMENTUM);
     }
   },
 });
@@ -171,19 +171,18 @@ const review = ({ n, d }: Context, state: ApgdState, { gradient }: Evaluation, i
 };
 
 /** x_{k+1} = P(x_k + a (P(x_k + step d) - x_k) + (1 - a)(x_k - x_{k-1})), d the steepest direction. */
-const move = (context: Context, state: ApgdState, { gradient }: Evaluation, set: Threat, a: number): void => {
-  const { x, n, d } = context;
+const move = (context: Context, state: ApgdState, { gradient }: Evaluation, a: number): void => {
+  const { n, d, threat } = context;
   const { adv, previous, step } = state,
     next = adv.slice();
-  set.ascend(next, gradient, step, d);
-  if (set === context.threat) context.project(next);
-  else set.project(x, next, d);
+  threat.ascend(next, gradient, step, d);
+  context.project(next);
   for (let j = 0; j < n * d; j++) {
     const here = adv[j]!;
     adv[j] = here + a * (next[j]! - here) + (1 - a) * (here - previous[j]!);
     previous[j] = here;
   }
-  settle(context, state, set);
+  settle(context, state, threat);
 };
 
 /** Number of changed elements of every row; at least 1, so that it can divide. */

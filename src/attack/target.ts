@@ -20,7 +20,7 @@ export interface Target extends Disposable {
 
 export interface TargetOptions extends CompileOptions {
   /**
-   * Lets gradients use Winograd's convolutions (batches of 2 and more gain, wide networks 1.4 times). Default true. The
+   * Lets gradients use Winograd's convolutions (batches of 2 and more gain, wide networks most). Default true. The
    * logits that verdicts come from never do. Models of the fixed batch size 1 go without.
    */
   readonly winograd?: boolean;

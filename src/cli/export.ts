@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { attackStepGraph, gradientGraph } from "../attack/index.ts";
 import { choice, formatShape, TemperError, text } from "../core/index.ts";
-import { type Graph, graphNodes, type Value } from "../graph/index.ts";
+import type { Graph } from "../graph/index.ts";
 import { losses } from "../loss/index.ts";
 import { adapt, loadClassifier } from "../models/index.ts";
 import { writeModelFile } from "../onnx/index.ts";
@@ -9,6 +9,7 @@ import { toOnnx } from "../ops/index.ts";
 import { lowerForCpu } from "../runtime/index.ts";
 import { defineCommand, EXIT } from "./command.ts";
 import { prepareFile } from "./files.ts";
+import { countNodes, countOperators, describeEnds, typesText } from "./graph-text.ts";
 import { names } from "./names.ts";
 import { modelOptions } from "./shared-options.ts";
 
@@ -42,17 +43,11 @@ export const exportCommand = defineCommand({
     const made = what === "gradient" ? gradientGraph(graph, loss) : attackStepGraph(graph, loss, norm);
     const portable = lowerForCpu(made); // as the engine runs it where there are no blocks: standard operators only
     await writeModelFile(file, toOnnx(portable));
-    const describe = ([valueName, { dtype, shape }]: readonly [string, Value]): Described => ({
-      name: valueName,
-      dtype,
-      shape,
-    });
-    const inputs = portable.inputs.map((v) => describe([v.node.name, v])),
-      outputs = Object.entries(portable.outputs).map(describe);
-    output.print(`${name}: ${graphNodes(portable).length} nodes`);
-    output.print(`inputs   ${inputs.map(typeText).join(", ")}`);
-    output.print(`outputs  ${outputs.map(typeText).join(", ")}`);
-    output.document({ file: name, inputs, outputs });
+    const ends = describeEnds(portable);
+    output.print(`${name}: ${countNodes(countOperators(portable))} nodes`);
+    output.print(`inputs   ${typesText(ends.inputs)}`);
+    output.print(`outputs  ${typesText(ends.outputs)}`);
+    output.document({ file: name, ...ends });
     return EXIT.done;
   },
 });
@@ -69,11 +64,3 @@ const normalized = (path: string, graph: Graph, mean: readonly number[], std: re
   const given = { ...(mean.length > 0 && { mean }), ...(std.length > 0 && { std }), layout: "NCHW" as const };
   return adapt(path, graph, image as [number, number, number], given).graph;
 };
-
-interface Described {
-  readonly name: string;
-  readonly dtype: string;
-  /** -1 stands for the batch. */
-  readonly shape: readonly number[];
-}
-const typeText = ({ name, dtype, shape }: Described): string => `${name}: ${dtype}${formatShape(shape)}`;

@@ -1,12 +1,13 @@
 import { attackStepGraph, gradientGraph } from "../attack/index.ts";
-import { bool, choice, formatShape, lookup, text } from "../core/index.ts";
-import { Constant, type Graph, graphNodes, Input, printGraph, type ValueType } from "../graph/index.ts";
+import { bool, choice, lookup, text } from "../core/index.ts";
+import { type Graph, printGraph } from "../graph/index.ts";
 import { type LossName, losses } from "../loss/index.ts";
 import { loadClassifier } from "../models/index.ts";
 import { readModelFile } from "../onnx/index.ts";
 import { formatTable } from "../report/index.ts";
 import { blockSize, type LoweringStep, loweringSteps } from "../runtime/index.ts";
 import { defineCommand, EXIT } from "./command.ts";
+import { type Counts, countNodes, countOperators, type Described, describeEnds, typesText } from "./graph-text.ts";
 import { names } from "./names.ts";
 import { threatOptions } from "./shared-options.ts";
 
@@ -53,8 +54,7 @@ export const inspectCommand = defineCommand({
       parameters,
       graph: which,
       ...(which !== "forward" && { loss }),
-      inputs: graph.inputs.map((v) => describe(v.node.name, v)),
-      outputs: Object.entries(graph.outputs).map(([name, v]) => describe(name, v)),
+      ...describeEnds(graph),
       ...contents(countOperators(graph)),
       lowered: contents(countOperators(steps.at(-1)!.graph)),
     };
@@ -79,19 +79,9 @@ export const inspectCommand = defineCommand({
   },
 });
 
-/** Nodes by operator. */
-type Counts = Readonly<Record<string, number>>;
-
 interface Contents {
   readonly nodes: number;
   readonly operators: Counts;
-}
-
-interface Described {
-  readonly name: string;
-  readonly dtype: string;
-  /** -1 stands for the batch. */
-  readonly shape: readonly number[];
 }
 
 interface Origin {
@@ -111,21 +101,7 @@ interface Facts extends Origin, Contents {
   readonly lowered: Contents;
 }
 
-/** Most frequent first; operators of other domains as `nchwc.Conv`. Inputs, constants and sub-graphs do not count. */
-const countOperators = (graph: Graph): Counts => {
-  const counts = new Map<string, number>();
-  for (const { op } of graphNodes(graph)) {
-    if (op === Input || op === Constant) continue;
-    const name = op.domain ? `${op.domain.split(".").at(-1)}.${op.name}` : op.name;
-    counts.set(name, (counts.get(name) ?? 0) + 1);
-  }
-  return Object.fromEntries([...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)));
-};
-
-const contents = (operators: Counts): Contents => ({
-  nodes: Object.values(operators).reduce((sum, n) => sum + n, 0),
-  operators,
-});
+const contents = (operators: Counts): Contents => ({ nodes: countNodes(operators), operators });
 
 const origin = async (path: string): Promise<Origin> => {
   const { producerName, producerVersion, opsetImport } = (await readModelFile(path)).model;
@@ -134,23 +110,19 @@ const origin = async (path: string): Promise<Origin> => {
   return { ...(producer && { producer }), ...(opset !== undefined && { opset }) };
 };
 
-const describe = (name: string, { dtype, shape }: ValueType): Described => ({ name, dtype, shape });
-
 const stepTable = (start: Counts, steps: readonly LoweringStep[]): string =>
   formatTable(
     ["pass", "before", "after", "ms", "operators"],
     steps.map(({ pass, graph, seconds }, i) => {
       const before = i > 0 ? countOperators(steps[i - 1]!.graph) : start,
         after = countOperators(graph);
-      const [left, right] = [before, after].map((counts) => String(contents(counts).nodes)) as [string, string];
+      const [left, right] = [before, after].map((counts) => String(countNodes(counts))) as [string, string];
       return [pass.name, left, right, (1000 * seconds).toFixed(1), changes(before, after)];
     }),
   );
 
 const factsTable = (facts: Facts): string => {
   const { file, producer, opset, parameters, graph, loss, inputs, outputs, nodes, lowered } = facts;
-  const types = (values: readonly Described[]): string =>
-    values.map(({ name, dtype, shape }) => `${name}: ${dtype}${formatShape(shape)}`).join(", ");
   return formatTable(
     [],
     [
@@ -159,8 +131,8 @@ const factsTable = (facts: Facts): string => {
       ...(opset === undefined ? [] : [["opset", String(opset)]]),
       ["parameters", parameters.toLocaleString("en")],
       ["graph", loss === undefined ? graph : `${graph} of ${loss}`],
-      ["inputs", types(inputs)],
-      ["outputs", types(outputs)],
+      ["inputs", typesText(inputs)],
+      ["outputs", typesText(outputs)],
       ["nodes", `${nodes}, after the lowering ${lowered.nodes}`],
     ],
   );

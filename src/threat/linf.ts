@@ -1,17 +1,9 @@
-import { clampRow, HALF_ULP, type Norm, type Region, roundTowards, TINY } from "./norm.ts";
+import { type Bounds, clampRow, HALF_ULP, type Norm, roundTowards, TINY } from "./norm.ts";
 
 let scratch = new Float32Array(0);
 
 /** The float32 numbers that lie in the ball and in the box, from `low` to `high`, for every element. */
-const bounds = (
-  x: Float32Array,
-  at: number,
-  d: number,
-  region: Region,
-  low: Float32Array,
-  high: Float32Array,
-  to: number,
-): void => {
+const bounds: Bounds = (x, at, d, region, low, high, to) => {
   const { epsilon, low: least, high: most } = region;
   // Radii near the resolution of float32 leave no room for the margin below.
   if (epsilon < 1e-5 * Math.max(1, Math.abs(least), Math.abs(most))) {

@@ -14,6 +14,17 @@ export interface Direction {
   readonly high: number;
 }
 
+/** Writes the ends of the range that each element of a row may take to `low` and `high`, from `to` on. */
+export type Bounds = (
+  x: Float32Array,
+  at: number,
+  d: number,
+  region: Region,
+  low: Float32Array,
+  high: Float32Array,
+  to: number,
+) => void;
+
 /**
  * A way to measure changes. All functions work on one row: elements `at` to `at + d` of flat arrays; sums are float64.
  * Adding a norm: its file, and one line in `index.ts`.
@@ -27,18 +38,10 @@ export interface Norm {
   /** Moves `adv` to the nearest point (Euclidean) of the region around x. NaN elements become those of x. */
   readonly project: (x: Float32Array, adv: Float32Array, at: number, d: number, region: Region) => void;
   /**
-   * For norms whose region is a range an element: the ends of each, written to `low` and `high` from `to` on. With them
-   * kept, projecting again and again around one x costs a third.
+   * For norms whose region is a range an element. Kept, the ranges spare work where one projects again and again around
+   * one x.
    */
-  readonly bounds?: (
-    x: Float32Array,
-    at: number,
-    d: number,
-    region: Region,
-    low: Float32Array,
-    high: Float32Array,
-    to: number,
-  ) => void;
+  readonly bounds?: Bounds;
   /**
    * Adds `step` times the steepest direction of unit length; a zero gradient moves nothing.
    * Finite gradients only.

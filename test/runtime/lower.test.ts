@@ -344,6 +344,16 @@ describe("Winograd's convolutions", () => {
     }
   });
 
+  it("takes values whose channels were moved last by way of blocks for what they now are", async () => {
+    const graph = trace("moved", { x: float32(BATCH, 16, 64, 8) }, ({ x }) =>
+      conv(transpose(x, [0, 2, 3, 1]), weights(1, 64, 64), undefined, same),
+    );
+    for (const batch of [1, 16]) {
+      const feeds = feedsOf(graph, batch);
+      expectSame(await onCpu(graph, feeds, { winograd: true }), evaluateGraph(graph, feeds), 1e-5);
+    }
+  });
+
   it("enters and leaves its layout once, and keeps to it in between", () => {
     const found = operators(lowerForCpu(block(64, 64, 8, 8), { block: 16, winograd: true }));
     const count = (name: string): number => found.filter((op) => op === name).length;

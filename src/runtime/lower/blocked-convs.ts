@@ -1,6 +1,7 @@
 import { constantOf, type Graph, type Node, rewrite, type Value } from "../../graph/index.ts";
 import { Conv, ConvTranspose } from "../../ops/index.ts";
 import { blocked, blockedConv, fedWeights, plain } from "./blocked.ts";
+import { convForm } from "./conv-form.ts";
 import { stride1Pads } from "./flip-stride-1.ts";
 
 /**
@@ -14,30 +15,22 @@ export const blockedConvs =
   (block: number) =>
   (graph: Graph): Graph =>
     rewrite(graph, (node, [x, w, bias]) => {
-      if (!x || !w || !fits(node, x, w, block)) return undefined;
-      const { pads, strides, dilations } = node.attributes as Readonly<Record<string, readonly number[] | undefined>>;
-      if (node.op === Conv) {
-        const weights = forwardOrder(w, block);
-        return [plain(blockedConv(blocked(x), weights, { pads, strides, dilations, bias }))];
-      }
-      const flipped = bias ? undefined : stride1Pads(node, w.shape.slice(2));
-      return flipped && [plain(blockedConv(blocked(x), backwardOrder(w, block), { pads: flipped, dilations }))];
+      const form = x && w && fits(node, x, w, block) ? convForm(node, 2) : undefined;
+      if (!x || !w || form?.group !== 1) return undefined;
+      if (node.op === Conv) return [plain(blockedConv(blocked(x), forwardOrder(w, block), { ...form, bias }))];
+      const pads = bias ? undefined : stride1Pads(node, w.shape.slice(2));
+      const { dilations } = form;
+      return pads && [plain(blockedConv(blocked(x), backwardOrder(w, block), { pads, dilations }))];
     });
 
-const fits = (node: Node, x: Value, w: Value, block: number): boolean => {
-  const { group, auto_pad } = node.attributes as { readonly group: number; readonly auto_pad: string };
-  return (
-    (node.op === Conv || node.op === ConvTranspose) &&
-    !constantOf(w) &&
-    x.dtype === "float32" &&
-    w.shape.length === 4 &&
-    w.shape.every((d) => d > 0) &&
-    w.shape[0]! % block === 0 &&
-    w.shape[1]! % block === 0 &&
-    group === 1 &&
-    auto_pad === "NOTSET"
-  );
-};
+const fits = (node: Node, x: Value, w: Value, block: number): boolean =>
+  (node.op === Conv || node.op === ConvTranspose) &&
+  !constantOf(w) &&
+  x.dtype === "float32" &&
+  w.shape.length === 4 &&
+  w.shape.every((d) => d > 0) &&
+  w.shape[0]! % block === 0 &&
+  w.shape[1]! % block === 0;
 
 const forwardOrder = (w: Value, block: number): Value => {
   const shape = w.shape as [number, number, number, number],

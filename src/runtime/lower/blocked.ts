@@ -20,7 +20,7 @@ const ReorderInput = defineOp({
     return [{ dtype, shape: channels_last ? [n, c, h, w] : shape }];
   },
 });
-export const blocked = (x: Value): Value => (x.node.op === ReorderOutput ? x.node.inputs[0]! : emit(ReorderInput, [x]));
+export const blocked = (x: Value): Value => (isPlain(x, ReorderOutput) ? x.node.inputs[0]! : emit(ReorderInput, [x]));
 
 /** Blocked [N, C, H, W] -> plain (with `channels_last`: [N, H, W, C]). */
 const ReorderOutput = defineOp({

@@ -1,6 +1,7 @@
 import { type DType, fromFloat64, sizeOf, type Tensor, toFloat64 } from "../../core/index.ts";
 import { constant, constantOf, emit, type Graph, type Node, rewrite, type Value } from "../../graph/index.ts";
 import { Conv, matmul, reshape, transpose } from "../../ops/index.ts";
+import { all, convForm } from "./conv-form.ts";
 
 /** Below this many input channels ConvTranspose beats a convolution with flipped weights (engine measurements). */
 const MIN_FLIP_CHANNELS = 8;
@@ -28,24 +29,10 @@ export const flipStride1 = (graph: Graph): Graph =>
   });
 
 /** Pads of the equivalent convolution, d (k - 1) - p, or undefined where there is none. */
-export const stride1Pads = (node: Node, spatial: readonly number[]): number[] | undefined => {
-  const { strides, pads, dilations, group, output_padding, output_shape, auto_pad } = node.attributes as Record<
-    string,
-    readonly number[] & number & string
-  >;
-  if (
-    (strides as readonly number[] | undefined)?.some((s) => s !== 1) ||
-    group !== 1 ||
-    output_shape ||
-    (output_padding as readonly number[] | undefined)?.some((p) => p !== 0)
-  )
-    return undefined;
-  if ((auto_pad as unknown as string) && (auto_pad as unknown as string) !== "NOTSET") return undefined;
-  const out = [...spatial, ...spatial].map(
-    (k, i) =>
-      ((dilations as readonly number[] | undefined)?.[i % spatial.length] ?? 1) * (k - 1) -
-      ((pads as readonly number[] | undefined)?.[i] ?? 0),
-  );
+export const stride1Pads = (node: Node, spatial: readonly number[]): readonly number[] | undefined => {
+  const form = convForm(node, spatial.length);
+  if (!form || !all(form.strides, 1) || form.group !== 1 || !all(form.outputPadding, 0)) return undefined;
+  const out = form.pads.map((pad, i) => form.dilations[i % spatial.length]! * (spatial[i % spatial.length]! - 1) - pad);
   return out.every((p) => p >= 0) ? out : undefined;
 };
 

@@ -2,6 +2,7 @@ import { type Tensor } from "../../core/index.ts";
 import { constant, constantOf, type Graph, type Node, rewrite, type Value } from "../../graph/index.ts";
 import { ConvTranspose, gather, reshape } from "../../ops/index.ts";
 import { blocked, blockedConv, blockedWeights, fedWeights, plain } from "./blocked.ts";
+import { all, convForm } from "./conv-form.ts";
 
 /**
  * The phases share one kernel, padded with zeros where the stride does not divide the kernel's size. With more products
@@ -50,13 +51,10 @@ interface Axis {
 }
 
 const axesOf = (node: Node, g: Value, weights: Value): readonly [Axis, Axis] | undefined => {
-  const { strides, pads, dilations, group, auto_pad, output_shape } = node.attributes as Readonly<
-    Record<"strides" | "pads" | "dilations" | "output_shape", readonly number[] | undefined>
-  > & { readonly group: number; readonly auto_pad: string };
-  const plainForm = group === 1 && auto_pad === "NOTSET" && !output_shape && !dilations?.some((d) => d !== 1);
-  if (!plainForm || g.shape.length !== 4 || !strides?.some((s) => s > 1)) return undefined;
+  const form = g.shape.length === 4 ? convForm(node, 2) : undefined;
+  if (form?.group !== 1 || !all(form.dilations, 1) || all(form.strides, 1)) return undefined;
   const [y, x] = [0, 1].map((i) =>
-    axisOf(strides[i]!, weights.shape[i + 2]!, pads?.[i] ?? 0, g.shape[i + 2]!, node.outputs[0]!.shape[i + 2]!),
+    axisOf(form.strides[i]!, weights.shape[i + 2]!, form.pads[i]!, g.shape[i + 2]!, node.outputs[0]!.shape[i + 2]!),
   ) as [Axis, Axis];
   const waste = (y.taps * y.stride * x.taps * x.stride) / (y.kernel * x.kernel);
   return waste <= MAX_WASTE && [...y.pads, ...x.pads].every((p) => p >= 0) ? [y, x] : undefined;

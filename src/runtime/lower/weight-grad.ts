@@ -1,6 +1,7 @@
 import { sizeOf, type Tensor } from "../../core/index.ts";
-import { type Attributes, constant, type Graph, rewrite, type Value } from "../../graph/index.ts";
+import { constant, type Graph, rewrite, type Value } from "../../graph/index.ts";
 import { concat, ConvWeightGrad, gather, matmul, pad, reduceSum, reshape, transpose } from "../../ops/index.ts";
+import { type ConvForm, convForm } from "./conv-form.ts";
 
 /** With fewer channels the rows that Gather copies are too short: the generic form (one Conv) is faster. */
 const MIN_CHANNELS = 2;
@@ -17,38 +18,23 @@ const MAX_PATCHES = 1 << 19;
 export const lowerWeightGrads = (graph: Graph): Graph =>
   rewrite(graph, (node, [x, g]) => {
     if (node.op !== ConvWeightGrad || !x || !g) return undefined;
-    const { group } = node.attributes as { readonly group: number };
-    return group === 1 && x.shape[1]! >= MIN_CHANNELS ? [weightGrad(x, g, node.attributes)] : undefined;
+    const image = x.shape.slice(2),
+      form = convForm(node, image.length);
+    if (form?.group !== 1 || x.shape[1]! < MIN_CHANNELS) return undefined;
+    const { kernel_shape: kernel } = node.attributes as { readonly kernel_shape: readonly number[] };
+    return [weightGrad(x, g, { ...form, image, grid: g.shape.slice(2), kernel })];
   });
 
-interface Geometry {
+interface Geometry extends ConvForm {
   readonly image: readonly number[];
   readonly grid: readonly number[];
   readonly kernel: readonly number[];
-  readonly strides: readonly number[];
-  readonly dilations: readonly number[];
-  readonly begin: readonly number[];
 }
 
-const geometryOf = (x: Value, g: Value, attributes: Attributes): Geometry => {
-  const image = x.shape.slice(2),
-    lists = attributes as Readonly<Record<string, readonly number[] | undefined>>;
-  const list = (name: string, fallback: number): readonly number[] => lists[name] ?? image.map(() => fallback);
-  return {
-    image,
-    grid: g.shape.slice(2),
-    kernel: list("kernel_shape", 1),
-    strides: list("strides", 1),
-    dilations: list("dilations", 1),
-    begin: list("pads", 0),
-  };
-};
-
 /** x [N, C, ...], cotangent g [N, O, ...grid] -> [O, C, ...kernel]. */
-const weightGrad = (x: Value, g: Value, attributes: Attributes): Value => {
-  const geometry = geometryOf(x, g, attributes),
-    { kernel } = geometry;
-  const [batch, channels] = x.shape as [number, number],
+const weightGrad = (x: Value, g: Value, geometry: Geometry): Value => {
+  const { kernel } = geometry,
+    [batch, channels] = x.shape as [number, number],
     outs = g.shape[1]!,
     cells = sizeOf(geometry.grid),
     taps = sizeOf(kernel);
@@ -94,12 +80,12 @@ const pieces = (count: number, wanted: number): readonly (readonly [number, numb
 };
 
 /** For every tap of the kernel, in row-major order, the cell of the image under each window position; -1: padding. */
-const sourcesOf = ({ image, grid, kernel, strides, dilations, begin }: Geometry): number[][] => {
+const sourcesOf = ({ image, grid, kernel, strides, dilations, pads }: Geometry): number[][] => {
   let columns: number[][] = [[0]];
   image.forEach((size, axis) => {
     const along = Array.from({ length: kernel[axis]! }, (_, tap) =>
       Array.from({ length: grid[axis]! }, (_, i) => {
-        const at = i * strides[axis]! + tap * dilations[axis]! - begin[axis]!;
+        const at = i * strides[axis]! + tap * dilations[axis]! - pads[axis]!;
         return at >= 0 && at < size ? at : -1;
       }),
     );

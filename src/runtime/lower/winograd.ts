@@ -11,6 +11,7 @@ import {
 } from "../../graph/index.ts";
 import { Conv, gather, matmul, pad, reshape, slice, transpose } from "../../ops/index.ts";
 import { blocked, blockedConv, plain } from "./blocked.ts";
+import { all, convForm } from "./conv-form.ts";
 
 /** Fewer channels: transforms cost more than the products they save (engine measurements). */
 const MIN_CHANNELS = 64;
@@ -96,21 +97,16 @@ const fits = (
   block: number,
 ): boolean => {
   if (node.op !== Conv || !x || !w || w.shape.length !== 4) return false;
-  const { strides, pads, dilations, group, auto_pad } = node.attributes as Readonly<
-    Record<"strides" | "pads" | "dilations", readonly number[] | undefined>
-  > & { readonly group: number; readonly auto_pad: string };
-  const [outs, ins, ...kernel] = w.shape as [number, number, number, number];
-  const all = (list: readonly number[] | undefined, value: number): boolean => !list || list.every((v) => v === value);
+  const form = convForm(node, 2),
+    [outs, ins, ...kernel] = w.shape as [number, number, number, number];
   return (
     constantOf(w)?.dtype === "float32" &&
     (!bias || constantOf(bias)?.dtype === "float32") &&
-    kernel.every((k) => k === 3) &&
-    pads?.length === 4 &&
-    all(pads, 1) &&
-    all(strides, 1) &&
-    all(dilations, 1) &&
-    group === 1 &&
-    auto_pad === "NOTSET" &&
+    form?.group === 1 &&
+    all(kernel, 3) &&
+    all(form.pads, 1) &&
+    all(form.strides, 1) &&
+    all(form.dilations, 1) &&
     Math.min(ins, outs) >= MIN_CHANNELS &&
     ins % block === 0 &&
     outs % block === 0
