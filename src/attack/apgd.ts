@@ -1,6 +1,6 @@
 import { bool, choice, int, type Rng } from "../core/index.ts";
 import type { Threat } from "../threat/index.ts";
-import { type AttackContext, defineAttack, type Evaluation } from "./attack.ts";
+import { type AttackContext, defineAttack, type Evaluation, project } from "./attack.ts";
 
 export interface ApgdState {
   [name: string]: Float32Array | Float64Array | Int32Array | Uint8Array;
@@ -176,7 +176,7 @@ const move = (context: Context, state: ApgdState, { gradient }: Evaluation, a: n
   const { adv, previous, step } = state,
     next = adv.slice();
   threat.ascend(next, gradient, step, d);
-  context.project(next);
+  project(context, next);
   for (let j = 0; j < n * d; j++) {
     const here = adv[j]!;
     adv[j] = here + a * (next[j]! - here) + (1 - a) * (here - previous[j]!);

@@ -1,6 +1,6 @@
 import type { OptionSpec, OptionValues, Rng } from "../core/index.ts";
 import type { LossName } from "../loss/index.ts";
-import type { NormName, Threat } from "../threat/index.ts";
+import { type NormName, projectOnto, type Ranges, type Threat } from "../threat/index.ts";
 
 /** The examples that an attack is working on; row i of every array belongs to example i. */
 export interface AttackContext<O> {
@@ -10,8 +10,8 @@ export interface AttackContext<O> {
   readonly n: number;
   readonly d: number;
   readonly threat: Threat;
-  /** Moves rows of `adv` to the nearest points of the set around `x`. */
-  readonly project: (adv: Float32Array) => Float32Array;
+  /** Ranges of the elements of x, where the set has them ({@link Threat.ranges}). */
+  readonly ranges: Ranges | undefined;
   readonly options: O;
   /** Number of steps that the driver will take. */
   readonly steps: number;
@@ -23,10 +23,18 @@ export interface AttackContext<O> {
 export interface Evaluation {
   /** Loss of each row (the one that the attack raises). */
   readonly loss: Float32Array;
-  /** Gradient of each row's loss, n rows of d; empty for attacks that do not ask for it. */
+  /** Gradient of each row's loss, n rows of d; empty where it was not asked for. */
   readonly gradient: Float32Array;
   /** n rows of classes. */
   readonly logits: Float32Array;
+}
+
+/** An evaluation whose step was taken in the same program. */
+export interface Ascent extends Evaluation {
+  /** The points after the step, in the set; NaN may be in rows whose `slope` is not finite. */
+  readonly next: Float32Array;
+  /** Sum of the absolute gradient of each row. */
+  readonly slope: Float32Array;
 }
 
 /**
@@ -56,6 +64,11 @@ export interface AttackType<S extends OptionSpec = OptionSpec, T extends AttackS
   /** Its points may lie outside the set on the way; the driver then credits only those inside, instead of projecting. */
   readonly explores?: (options: OptionValues<S>) => boolean;
   readonly init: (context: AttackContext<OptionValues<S>>) => T;
+  /**
+   * For attacks whose `step` is the threat's steepest ascent (`Threat.ascend`) and no more: its length. The model's own
+   * program may then take the step, beside the gradient.
+   */
+  readonly stepLength?: (context: AttackContext<OptionValues<S>>) => number;
   /** Moves `state.adv`. @param i  number of the step, from 0 */
   readonly step: (context: AttackContext<OptionValues<S>>, state: T, evaluation: Evaluation, i: number) => void;
 }
@@ -63,6 +76,12 @@ export interface AttackType<S extends OptionSpec = OptionSpec, T extends AttackS
 /** The registry holds attacks of any option and state types; the driver checks options against the record. */
 // oxlint-disable-next-line no-explicit-any
 export type AnyAttack = AttackType<any, any>;
+
+/** Moves rows of `adv` to the nearest points of the set around x. */
+export const project = (
+  { x, d, threat, ranges }: Pick<AttackContext<unknown>, "x" | "d" | "threat" | "ranges">,
+  adv: Float32Array,
+): Float32Array => (ranges ? projectOnto(x, adv, d, ranges) : threat.project(x, adv, d));
 
 export const defineAttack = <const S extends OptionSpec, T extends AttackState>(
   attack: AttackType<S, T>,

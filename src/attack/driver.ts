@@ -1,5 +1,5 @@
 import { createRng, type OptionValues, type OptionSpec, resolveOptions, type Rng, TemperError } from "../core/index.ts";
-import type { AnyAttack, Evaluation } from "./attack.ts";
+import { type Ascent, type Evaluation, project } from "./attack.ts";
 import { createFront, type Front, gather, shrink } from "./front.ts";
 import type { AttackRequest, AttackResult } from "./request.ts";
 import type { Target } from "./target.ts";
@@ -58,7 +58,7 @@ const prepare = (target: Target, request: AttackRequest): Run => {
       broken: new Uint8Array(n),
       gradientEvaluations: new Int32Array(n),
       forwardEvaluations: new Int32Array(n),
-      largestGradient: new Float32Array(n),
+      slope: new Float32Array(n),
       complete: true,
     },
     margins: new Float64Array(n).fill(-Infinity),
@@ -84,50 +84,84 @@ const checkBatch = ({ d, classes }: Target, { attack, x, labels, ids, threat }: 
 
 /** One start: steps until all its examples are broken or the steps are used up. False where the caller cancelled. */
 const runOnce = async (run: Run, restart: number, stream: Rng): Promise<boolean> => {
-  const { target, request, options, steps, restarts, explores, result } = run,
-    { attack, exhaustive, cancelled, onStep } = request,
-    { d } = target;
+  const { request, steps, restarts, result } = run,
+    { exhaustive, cancelled, onStep } = request;
   const rows = Array.from(request.labels.keys()).filter((i) => exhaustive || !result.broken[i]);
   if (rows.length === 0) return true;
-  const front = createFront(request, options, rows, d, stream);
+  const front = begin(run, rows, stream);
   for (let i = 0; i <= steps; i++) {
     if (cancelled?.()) return false;
-    if (!explores) front.context.project(front.state.adv);
-    const gradient = attack.access === "gradient" && i < steps;
-    const evaluation = await ask(target, front, gradient ? attack.loss(options) : undefined);
+    const evaluation = await ask(run, front, i);
     const keep = judge(run, front, evaluation);
     onStep?.(restart * (steps + 1) + i + 1, restarts * (steps + 1));
     if (i === steps || keep.length === 0) break;
     const kept = keep.length < front.rows.length ? shrink(front, evaluation, keep) : evaluation;
-    attack.step(front.context, front.state, kept, i);
+    move(run, front, kept, i);
   }
   return true;
 };
 
-/** The last point needs no gradient, attacks without gradients none at all. */
+/** The start of an attack on the examples `rows`. */
+const begin = ({ request, options, explores, target }: Run, rows: readonly number[], stream: Rng): Front => {
+  const front = createFront(request, options, rows, target.d, stream);
+  if (!explores) project(front.context, front.state.adv);
+  return front;
+};
+
+/** What the model says about the points. The last ones need no gradient, attacks without gradients none at all. */
 const ask = async (
-  target: Target,
+  { target, request: { attack }, options, steps }: Run,
   { state, context }: Front,
-  loss: ReturnType<AnyAttack["loss"]> | undefined,
-): Promise<Evaluation> =>
-  loss
-    ? target.evaluate(state.adv, context.labels, loss)
-    : { gradient: new Float32Array(), loss: new Float32Array(), logits: await target.logits(state.adv) };
+  i: number,
+): Promise<Evaluation | Ascent> => {
+  if (attack.access !== "gradient" || i === steps)
+    return { gradient: new Float32Array(), loss: new Float32Array(), logits: await target.logits(state.adv) };
+  const loss = attack.loss(options),
+    length = attack.stepLength?.(context),
+    { labels, ranges } = context;
+  return target.ascend && length !== undefined && ranges
+    ? target.ascend(state.adv, labels, loss, length, ranges)
+    : target.evaluate(state.adv, labels, loss);
+};
+
+/**
+ * Takes the attack's step onto the set, or the one that the program took: no row moves along a gradient that is not
+ * finite.
+ */
+const move = (
+  { request: { attack }, explores }: Run,
+  { context, state }: Front,
+  evaluation: Evaluation | Ascent,
+  i: number,
+): void => {
+  if (!("next" in evaluation)) {
+    attack.step(context, state, evaluation, i);
+    if (!explores) project(context, state.adv);
+    return;
+  }
+  const { next, slope } = evaluation,
+    { d } = context;
+  slope.forEach((size, row) => {
+    if (!Number.isFinite(size)) next.set(state.adv.subarray(row * d, (row + 1) * d), row * d);
+  });
+  state.adv = next;
+};
 
 /** Takes up what the model says about the points of the front: verdicts, counts, best points. Gives the rows to go on with. */
 const judge = (
   { target: { d, classes }, request: { threat, exhaustive }, explores, result, margins, confirmed }: Run,
   { rows, context: { x, labels }, state: { adv } }: Front,
-  { logits, gradient }: Evaluation,
+  evaluation: Evaluation | Ascent,
 ): number[] => {
-  const withGradient = gradient.length > 0;
+  const { logits, loss } = evaluation,
+    withGradient = loss.length > 0;
   const inside = explores ? threat.contains(x, adv, d) : undefined;
   const counts = withGradient ? result.gradientEvaluations : result.forwardEvaluations;
   return Array.from(rows.keys()).filter((row) => {
     const example = rows[row]!,
       label = labels[row]!;
     counts[example]!++;
-    noteGradient(result.largestGradient, example, gradient, row, d);
+    if (withGradient && !(result.slope[example]! > 0)) result.slope[example] = slopeOf(evaluation, row, d);
     if (inside?.[row] === 0) return true;
     const fools = predictionOf(logits, row, classes) !== label,
       margin = marginOf(logits, row, classes, label);
@@ -147,27 +181,19 @@ const judge = (
  * @throws as {@link runAttack}
  */
 export const perturb = async (target: Target, request: AttackRequest): Promise<Float32Array> => {
-  const { options, steps, explores } = prepare(target, request),
-    { attack, labels, seed } = request,
-    { d } = target;
-  const stream = createRng(seed).split(attack.name).split(0);
-  const front = createFront(request, options, Array.from(labels.keys()), d, stream),
-    { context } = front;
-  for (let i = 0; i < steps; i++) {
-    if (!explores) context.project(front.state.adv);
-    const loss = attack.access === "gradient" ? attack.loss(options) : undefined;
-    attack.step(context, front.state, await ask(target, front, loss), i);
-  }
-  return context.project(front.state.adv);
+  const run = prepare(target, request),
+    stream = createRng(request.seed).split(request.attack.name).split(0);
+  const front = begin(run, Array.from(request.labels.keys()), stream);
+  for (let i = 0; i < run.steps; i++) move(run, front, await ask(run, front, i), i);
+  return run.explores ? project(front.context, front.state.adv) : front.state.adv;
 };
 
-/** Only whether there was any gradient counts, so that later steps need not look. */
-const noteGradient = (largest: Float32Array, example: number, gradient: Float32Array, row: number, d: number): void => {
-  if (largest[example]! > 0 || gradient.length === 0) return;
-  for (let i = row * d; i < (row + 1) * d; i++) {
-    const size = Math.abs(gradient[i]!);
-    if (size > largest[example]!) largest[example] = size;
-  }
+/** How steep the loss is at a row: the sum of its absolute gradient. */
+const slopeOf = (evaluation: Evaluation | Ascent, row: number, d: number): number => {
+  if ("slope" in evaluation) return evaluation.slope[row]!;
+  let sum = 0;
+  for (let i = row * d; i < (row + 1) * d; i++) sum += Math.abs(evaluation.gradient[i]!);
+  return sum;
 };
 
 /**

@@ -25,7 +25,7 @@ export const createFront = (
   const mine = gather(x, rows, d);
   const context: AttackContext<Options> = {
     x: mine,
-    project: threat.projector(mine, d),
+    ranges: threat.ranges(mine, d),
     labels: Int32Array.from(rows, (i) => labels[i]!),
     n: rows.length,
     d,
@@ -38,7 +38,7 @@ export const createFront = (
 };
 
 /** Drops all rows of the front but those in `keep`, and gives what is left of the evaluation. */
-export const shrink = (front: Front, evaluation: Evaluation, keep: readonly number[]): Evaluation => {
+export const shrink = <E extends Evaluation>(front: Front, evaluation: E, keep: readonly number[]): E => {
   const { context, state, rows, rngOf } = front,
     n = rows.length;
   const kept = keep.map((row) => rows[row]!),
@@ -47,15 +47,18 @@ export const shrink = (front: Front, evaluation: Evaluation, keep: readonly numb
   front.context = {
     ...context,
     x,
-    project: context.threat.projector(x, context.d),
+    ranges: context.ranges && keepAll(context.ranges, keep, n),
     labels: keepRows(context.labels, keep, n),
     n: keep.length,
     rngFor: (row) => rngOf(kept[row]!),
   };
-  for (const name in state) state[name] = keepRows(state[name]!, keep, n);
-  const { loss, gradient, logits } = evaluation;
-  return { loss: keepRows(loss, keep, n), gradient: keepRows(gradient, keep, n), logits: keepRows(logits, keep, n) };
+  front.state = keepAll(state, keep, n);
+  return keepAll(evaluation, keep, n);
 };
+
+/** {@link keepRows} of every array of a record. */
+const keepAll = <R extends object>(record: R, keep: readonly number[], n: number): R =>
+  Object.fromEntries(Object.entries(record).map(([name, rows]) => [name, keepRows(rows, keep, n)])) as R;
 
 /** Rows of `x` named by `rows`, copied. */
 export const gather = (x: Float32Array, rows: readonly number[], d: number): Float32Array => {

@@ -1,6 +1,6 @@
-import { formatShape, TemperError } from "../core/index.ts";
+import { type DType, formatShape, TemperError } from "../core/index.ts";
 import { filledLike, vjp } from "../autodiff/index.ts";
-import { createGraph, elements, type Graph, input, simplify, type Value } from "../graph/index.ts";
+import { createGraph, elements, type Graph, input, type Shape, simplify, type Value } from "../graph/index.ts";
 import { type LossName, losses } from "../loss/index.ts";
 import {
   abs,
@@ -13,6 +13,7 @@ import {
   minimum,
   mul,
   neg,
+  reduceL1,
   reduceMax,
   reduceSum,
   reshape,
@@ -63,6 +64,10 @@ const lossRows = (model: Graph, { scores, classes }: Ends, labels: Value, loss: 
   return record.build(scores, labels);
 };
 
+/** An input beside the model's own: with an underscore behind its name where the model has one of that name. */
+const further = (inputs: readonly Value[], name: string, dtype: DType, shape: Shape): Value =>
+  inputs.some(({ node }) => node.name === name) ? further(inputs, `${name}_`, dtype, shape) : input(name, dtype, shape);
+
 /**
  * The gradient of a loss with respect to the input, as a graph: inputs of the model, then `labels` int64 [N]; outputs
  * `gradient` (shape of the input), `loss` [N], `logits` (the model's output). The loss is summed over the batch, so that
@@ -72,13 +77,37 @@ export const gradientGraph = (model: Graph, loss: LossName): Graph => {
   const graph = simplify(model),
     ends = classifierOf(graph),
     { x, output } = ends;
-  const labels = input("labels", "int64", [output.shape[0]!]);
+  const labels = further(graph.inputs, "labels", "int64", [output.shape[0]!]);
   const rows = lossRows(model, ends, labels, loss);
   const [gradient] = vjp([rows], [filledLike(rows, 1)], [x]);
   return createGraph(`${model.name}.gradient`, [...graph.inputs, labels], {
     gradient: gradient ?? filledLike(x, 0),
     loss: rows,
     logits: output,
+  });
+};
+
+/** Large enough to make every normal float32 number a whole step. */
+const HUGE = 3e38;
+
+/**
+ * {@link gradientGraph} and one step of length `step_size` along the sign of the gradient: further inputs `low` and `high`
+ * (shape of the input: the range of every element) and the scalar `step_size`; further outputs `next`, the points after
+ * the step, cut to their ranges, and `slope` [N], the sums of the absolute gradients.
+ */
+export const ascentGraph = (model: Graph, loss: LossName): Graph => {
+  const graph = gradientGraph(model, loss),
+    x = graph.inputs[0]!,
+    gradient = graph.outputs["gradient"]!;
+  const low = further(graph.inputs, "low", "float32", x.shape),
+    high = further(graph.inputs, "high", "float32", x.shape),
+    step = further(graph.inputs, "step_size", "float32", []);
+  const signed = clip(mul(gradient, scalarLike(gradient, HUGE)), neg(step), step);
+  const axes = x.shape.slice(1).map((_, i) => i + 1);
+  return createGraph(`${model.name}.ascent`, [...graph.inputs, low, high, step], {
+    ...graph.outputs,
+    next: minimum(maximum(add(x, signed), low), high),
+    slope: reduceL1(gradient, axes, false),
   });
 };
 
@@ -93,8 +122,8 @@ export const attackStepGraph = (model: Graph, loss: LossName, norm: "linf" | "l2
   const graph = gradientGraph(model, loss),
     [x] = graph.inputs;
   const { gradient, loss: rows, logits } = graph.outputs as Record<"gradient" | "loss" | "logits", Value>;
-  const original = input("original", "float32", x!.shape);
-  const scalars = ["epsilon", "step_size", "low", "high"].map((name) => input(name, "float32", []));
+  const original = further(graph.inputs, "original", "float32", x!.shape);
+  const scalars = ["epsilon", "step_size", "low", "high"].map((name) => further(graph.inputs, name, "float32", []));
   const [epsilon, step, low, high] = scalars as [Value, Value, Value, Value];
   const direction = norm === "linf" ? sign(gradient) : unit(gradient);
   const change = sub(add(x!, mul(step, direction)), original);

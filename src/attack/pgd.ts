@@ -20,6 +20,7 @@ export const pgd = defineAttack({
   init: ({ x, d, threat, rngFor, options: { randomStart } }) => ({
     adv: randomStart ? threat.randomStart(x, rngFor, d) : x.slice(),
   }),
+  stepLength: ({ threat, steps, options: { stepSize } }) => stepSize || (2.5 * threat.epsilon) / steps,
   step: ({ d, threat, steps, options: { stepSize } }, state, { gradient }) =>
     threat.ascend(state.adv, gradient, stepSize || (2.5 * threat.epsilon) / steps, d),
 });

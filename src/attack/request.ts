@@ -29,8 +29,8 @@ export interface AttackResult {
   readonly broken: Uint8Array;
   readonly gradientEvaluations: Int32Array;
   readonly forwardEvaluations: Int32Array;
-  /** Largest gradient entry at the first step that had one: zero means that the attack had nothing to follow. */
-  readonly largestGradient: Float32Array;
+  /** Sum of the absolute gradient at the first step that had one: zero means that the attack had nothing to follow. */
+  readonly slope: Float32Array;
   /** False where the caller stopped the attack early. */
   readonly complete: boolean;
 }

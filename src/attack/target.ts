@@ -1,10 +1,11 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { formatShape, i64, sizeOf, type Tensor, TemperError } from "../core/index.ts";
+import { formatShape, i64, scalar, sizeOf, type Tensor, TemperError } from "../core/index.ts";
 import { createGraph, type Graph } from "../graph/index.ts";
 import type { LossName } from "../loss/index.ts";
+import type { Ranges } from "../threat/index.ts";
 import type { CompileOptions, Feeds, Program, Runtime } from "../runtime/index.ts";
-import type { Evaluation } from "./attack.ts";
-import { classifierOf, gradientGraph } from "./gradient-graph.ts";
+import type { Ascent, Evaluation } from "./attack.ts";
+import { ascentGraph, classifierOf } from "./gradient-graph.ts";
 
 /** A classifier as attacks see it: logits, and gradients of losses of them. */
 export interface Target extends Disposable {
@@ -16,6 +17,13 @@ export interface Target extends Disposable {
   readonly logits: (x: Float32Array) => Promise<Float32Array>;
   /** Logits, losses and their gradients at n rows of d. @throws as `logits` */
   readonly evaluate: (x: Float32Array, labels: Int32Array, loss: LossName) => Promise<Evaluation>;
+  /**
+   * Where the target can: logits and losses, and the points one step of length `step` along the sign of the gradient
+   * ahead, cut to their ranges. The gradient stays where it is, and is given empty. @throws as `logits`
+   */
+  readonly ascend?:
+    | ((x: Float32Array, labels: Int32Array, loss: LossName, step: number, ranges: Ranges) => Promise<Ascent>)
+    | undefined;
 }
 
 export interface TargetOptions extends CompileOptions {
@@ -47,46 +55,67 @@ export const createTarget = async (
   );
   const gradientOptions = { ...options, winograd: winograd && batch !== 1 };
   const gradients = new Map<LossName, Promise<Program>>();
+  // One program for gradients and for whole steps: the weights are there once, and a step costs next to nothing.
   const gradientOf = (loss: LossName): Promise<Program> => {
     let program = gradients.get(loss);
-    if (!program) gradients.set(loss, (program = runtime.compile(gradientGraph(model, loss), gradientOptions)));
+    if (!program) gradients.set(loss, (program = runtime.compile(ascentGraph(model, loss), gradientOptions)));
     return program;
   };
-  const feed = (rows: Float32Array, n: number): Tensor => ({
-    dtype: "float32",
-    shape: [n, ...shape],
-    data: rows as Float32Array<ArrayBuffer>,
-  });
-  const run = async (program: Program, rows: Float32Array, labels?: Int32Array): Promise<Record<string, Tensor>> => {
-    const n = rows.length / d;
-    return program.run({ [name]: feed(rows, n), ...(labels && { labels: i64(Array.from(labels)) }), ...weights() });
-  };
-  const chunked = <K extends string>(
-    rows: Float32Array,
-    labels: Int32Array | undefined,
-    part: (rows: Float32Array, labels: Int32Array | undefined) => Promise<Readonly<Record<K, Float32Array>>>,
-  ): Promise<Readonly<Record<K, Float32Array>>> => {
-    const n = rows.length / d;
-    if (n < 1 || !Number.isInteger(n) || (labels && labels.length !== n))
+  const differentiate = async <K extends string>(
+    loss: LossName,
+    wanted: readonly K[],
+    x: Float32Array,
+    labels: Int32Array,
+    step: number,
+    { low, high }: Ranges,
+  ): Promise<Record<K, Float32Array>> => {
+    if (labels.length * d !== x.length)
       throw new TemperError(
         "bad-shape",
-        `${model.name}: wants whole examples ${formatShape(shape)} and a label for each, got ${rows.length} numbers and ${labels?.length ?? "no"} labels.`,
+        `${model.name}: ${x.length} numbers in examples ${formatShape(shape)} need a label for each example, got ${labels.length} labels.`,
       );
-    return batch === undefined ? part(rows, labels) : inChunks(rows, labels, d, batch, part);
+    const program = await gradientOf(loss);
+    const [labelsName, lowName, highName, stepName] = Object.keys(program.inputs).slice(model.inputs.length) as [
+      string,
+      string,
+      string,
+      string,
+    ];
+    const rows = { [name]: x, [labelsName]: labels, [lowName]: low, [highName]: high };
+    return run(program, wanted, rows, { [stepName]: scalar(step) });
+  };
+  /** Rows of inputs to rows of outputs. */
+  const run = async <K extends string>(
+    program: Program,
+    wanted: readonly K[],
+    rows: Readonly<Record<string, Rows>>,
+    scalars: Feeds = {},
+  ): Promise<Record<K, Float32Array>> => {
+    const n = rows[name]!.length / d;
+    if (n < 1 || !Number.isInteger(n))
+      throw new TemperError(
+        "bad-shape",
+        `${model.name}: wants whole examples ${formatShape(shape)}, got ${rows[name]!.length} numbers.`,
+      );
+    return inChunks(n, batch ?? n, rows, async (part, count) => {
+      const feeds = Object.entries(part).map(([key, data]) => [
+        key,
+        data instanceof Int32Array ? i64(Array.from(data)) : { dtype: "float32", shape: [count, ...shape], data },
+      ]);
+      const outputs = await program.run({ ...Object.fromEntries(feeds), ...scalars, ...weights() } as Feeds, wanted);
+      return Object.fromEntries(wanted.map((key) => [key, floats(outputs[key]!)])) as Record<K, Float32Array>;
+    });
   };
   return {
     shape,
     d,
     classes,
-    logits: async (rows) =>
-      (await chunked(rows, undefined, async (part) => ({ logits: floats((await run(forward, part))[outputName]!) })))
-        .logits,
-    evaluate: async (rows, labels, loss) => {
-      const program = await gradientOf(loss);
-      return chunked(rows, labels, async (part, partLabels) => {
-        const { gradient, loss, logits } = await run(program, part, partLabels);
-        return { gradient: floats(gradient!), loss: floats(loss!), logits: floats(logits!) };
-      });
+    logits: async (rows) => (await run(forward, [outputName], { [name]: rows }))[outputName]!,
+    evaluate: (x, labels, loss) =>
+      differentiate(loss, ["gradient", "loss", "logits"], x, labels, 0, { low: x, high: x }),
+    ascend: async (x, labels, loss, step, ranges) => {
+      const wanted = ["next", "slope", "loss", "logits"] as const;
+      return { ...(await differentiate(loss, wanted, x, labels, step, ranges)), gradient: new Float32Array() };
     },
     [Symbol.dispose]: () => {
       forward.dispose();
@@ -98,26 +127,29 @@ export const createTarget = async (
 const floats = ({ data }: Tensor): Float32Array =>
   data instanceof Float32Array ? data : Float32Array.from(data as Float64Array);
 
+type Rows = Float32Array | Int32Array;
+
 /** Models with a fixed batch size are run in pieces of that size, the last one filled up with zeros. */
 const inChunks = async <K extends string>(
-  rows: Float32Array,
-  labels: Int32Array | undefined,
-  d: number,
-  batch: number,
-  run: (rows: Float32Array, labels: Int32Array | undefined) => Promise<Readonly<Record<K, Float32Array>>>,
-): Promise<Readonly<Record<K, Float32Array>>> => {
-  const n = rows.length / d,
-    out: Partial<Record<K, Float32Array>> = {};
-  for (let start = 0; start < n; start += batch) {
-    const count = Math.min(batch, n - start);
-    const part = new Float32Array(batch * d),
-      partLabels = new Int32Array(batch);
-    part.set(rows.subarray(start * d, (start + count) * d));
-    if (labels) partLabels.set(labels.subarray(start, start + count));
-    const result = await run(part, labels && partLabels);
+  n: number,
+  size: number,
+  rows: Readonly<Record<string, Rows>>,
+  run: (rows: Readonly<Record<string, Rows>>, count: number) => Promise<Record<K, Float32Array>>,
+): Promise<Record<K, Float32Array>> => {
+  if (n === size) return run(rows, n);
+  const out: Partial<Record<K, Float32Array>> = {};
+  for (let start = 0; start < n; start += size) {
+    const count = Math.min(size, n - start);
+    const parts = Object.entries(rows).map(([key, values]) => {
+      const width = values.length / n,
+        part = new (values.constructor as new (length: number) => Rows)(size * width);
+      part.set(values.subarray(start * width, (start + count) * width));
+      return [key, part] as const;
+    });
+    const result = await run(Object.fromEntries(parts), size);
     for (const key in result) {
       const values = result[key],
-        width = values.length / batch;
+        width = values.length / size;
       (out[key] ??= new Float32Array(n * width)).set(values.subarray(0, count * width), start * width);
     }
   }

@@ -16,8 +16,8 @@ export interface Standing {
   readonly adv: Float32Array;
   /** The attack that found `adv`; empty where none has run. */
   readonly attack: string[];
-  /** Largest gradient entry that any attack saw; -1 where no gradient attack has looked. */
-  readonly largestGradient: Float32Array;
+  /** Largest sum of an absolute gradient that any attack saw; -1 where no gradient attack has looked. */
+  readonly slope: Float32Array;
 }
 
 /** Before any attack: what is right stands at every epsilon. */
@@ -28,7 +28,7 @@ export const standingOf = (x: Float32Array, labels: Int32Array, predictions: Int
   brokenAt: Float64Array.from(predictions, (p, i) => (p === labels[i] ? Infinity : 0)),
   adv: x.slice(),
   attack: Array.from(labels, () => ""),
-  largestGradient: new Float32Array(labels.length).fill(-1),
+  slope: new Float32Array(labels.length).fill(-1),
 });
 
 /** Number of examples that are right without attack. */
@@ -123,7 +123,7 @@ const take = (
   { name, d, epsilon }: { readonly name: string; readonly d: number; readonly epsilon: number },
 ): void => {
   if (result.gradientEvaluations[row]! > 0)
-    standing.largestGradient[example] = Math.max(standing.largestGradient[example]!, result.largestGradient[row]!);
+    standing.slope[example] = Math.max(standing.slope[example]!, result.slope[row]!);
   if (!result.broken[row] && standing.attack[example] !== "") return;
   standing.adv.set(result.adv.subarray(row * d, (row + 1) * d), example * d);
   standing.attack[example] = name;

@@ -39,10 +39,10 @@ export const nonfiniteDoubt = (predictions: Int32Array): Doubt | undefined => {
 };
 
 /** Attacks follow gradients: where those are exactly zero, what stands may stand only because they saw nothing. */
-export const zeroGradientDoubt = ({ largestGradient }: Pick<Standing, "largestGradient">): Doubt | undefined => {
+export const zeroGradientDoubt = ({ slope }: Pick<Standing, "slope">): Doubt | undefined => {
   let attacked = 0,
     blind = 0;
-  for (const size of largestGradient) {
+  for (const size of slope) {
     if (size < 0) continue; // no gradient attack looked
     attacked++;
     if (size === 0) blind++;

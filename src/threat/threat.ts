@@ -28,6 +28,19 @@ export interface AscendOptions {
   readonly skipped?: Uint8Array | undefined;
 }
 
+/** The end points of the range of every element, rows like those of x. */
+export interface Ranges {
+  readonly low: Float32Array;
+  readonly high: Float32Array;
+}
+
+/** {@link Threat.project} by ranges that were found before, for loops that project again and again around one x. */
+export const projectOnto = (x: Float32Array, adv: Float32Array, d: number, { low, high }: Ranges): Float32Array => {
+  const n = rows(x, adv, d);
+  for (let i = 0; i < n; i++) clampRow(x, adv, i * d, d, low, high, i * d);
+  return adv;
+};
+
 /**
  * A set of allowed changes: a ball in a norm, cut by the box of pixel values. Rows are n examples of d elements in one
  * flat Float32Array; x must lie in the box ({@link Threat.check}).
@@ -51,10 +64,10 @@ export interface Threat {
    */
   readonly project: (x: Float32Array, adv: Float32Array, d: number, epsilons?: PerRow) => Float32Array;
   /**
-   * `project` around one x, for loops that do it again and again: what follows from x alone is found once.
-   * @param x  is read now and may not change as long as the result is used
+   * For sets where every element has a range of its own (l-inf): the least and the greatest float32 number that each
+   * element of a point around x may take. Undefined for other norms.
    */
-  readonly projector: (x: Float32Array, d: number) => (adv: Float32Array) => Float32Array;
+  readonly ranges: (x: Float32Array, d: number) => Ranges | undefined;
   /**
    * Adds to every row of `adv` the step of length `step` along which the loss rises fastest. Does not project. Rows
    * whose gradient holds NaN or infinity are not moved.
@@ -112,17 +125,13 @@ const build = (norm: Norm, name: NormName, region: { epsilon: number; low: numbe
       for (let i = 0; i < n; i++) norm.project(x, adv, i * d, d, regionOf(epsilons, i));
       return adv;
     },
-    projector: (x, d) => {
-      if (!norm.bounds) return (adv) => self.project(x, adv, d);
+    ranges: (x, d) => {
+      if (!norm.bounds) return undefined;
       const n = rows(x, x, d),
-        lows = new Float32Array(x.length),
-        highs = new Float32Array(x.length);
-      for (let i = 0; i < n; i++) norm.bounds(x, i * d, d, region, lows, highs, i * d);
-      return (adv) => {
-        rows(x, adv, d);
-        for (let i = 0; i < n; i++) clampRow(x, adv, i * d, d, lows, highs, i * d);
-        return adv;
-      };
+        low = new Float32Array(x.length),
+        high = new Float32Array(x.length);
+      for (let i = 0; i < n; i++) norm.bounds(x, i * d, d, region, low, high, i * d);
+      return { low, high };
     },
     ascend: (adv, gradient, step, d, options = {}) => {
       const n = rows(adv, gradient, d),

@@ -12,10 +12,10 @@ import {
   runAttack,
 } from "temper/attack";
 import { createRng, f32, i64, scalar } from "temper/core";
-import { BATCH, createGraph, emit, input } from "temper/graph";
+import { BATCH, constant, createGraph, emit, input } from "temper/graph";
 import { decodeModel, encodeModel, concatChunks } from "temper/onnx";
 import { flatten } from "temper/nn";
-import { relu, Sqrt, toOnnx } from "temper/ops";
+import { MatMul, relu, Sqrt, toOnnx } from "temper/ops";
 import { threat } from "temper/threat";
 import { describe, expect, it } from "vitest";
 import { argmax, linearNetwork, pixels, randomNetwork, runtime } from "./networks.ts";
@@ -66,6 +66,7 @@ describe("runAttack", () => {
     const seen: Float32Array[] = [];
     const watching = {
       ...target,
+      ascend: undefined,
       evaluate: async (...args: Parameters<typeof target.evaluate>) => (
         seen.push(args[0].slice()),
         target.evaluate(...args)
@@ -129,6 +130,7 @@ describe("runAttack", () => {
     // A network whose gradient program is wrong about the scores: everything looks fooled.
     const lying = {
       ...target,
+      ascend: undefined,
       evaluate: async (...args: Parameters<typeof target.evaluate>) => {
         const evaluation = await target.evaluate(...args);
         return {
@@ -174,11 +176,11 @@ describe("runAttack", () => {
     const target = await createTarget(runtime, linearNetwork(new Float32Array(3 * D), D, 3, { bias: [1, 0, 0] }));
     for (const attack of Object.values(attacks)) {
       const ran = await runAttack(target, { attack, threat: set, x, labels: new Int32Array(12), seed: 1 });
-      expect(ran.largestGradient).toEqual(new Float32Array(12));
+      expect(ran.slope).toEqual(new Float32Array(12));
       expect(ran.broken).toEqual(new Uint8Array(12));
     }
     const { target: other, request } = await setting();
-    expect(Math.min(...(await runAttack(other, request)).largestGradient)).toBeGreaterThan(0);
+    expect(Math.min(...(await runAttack(other, request)).slope)).toBeGreaterThan(0);
   });
 
   it("takes the scores before a final Softmax: saturated probabilities do not stop it", async () => {
@@ -192,7 +194,7 @@ describe("runAttack", () => {
     expect(Math.max(...(await saturated.logits(x)))).toBe(1); // float32 cannot tell these from certainty
     expect(b.broken).toEqual(a.broken);
     expect(b.broken).toContain(1);
-    expect(Math.min(...b.largestGradient)).toBeGreaterThan(1);
+    expect(Math.min(...b.slope)).toBeGreaterThan(1);
   });
 
   it("runs models of a fixed batch size in pieces", async () => {
@@ -234,9 +236,80 @@ describe("perturb", () => {
       set.ascend(adv, gradient, (2.5 * 0.12) / 5, D);
       set.project(x, adv, D);
     }
-    expect(last).toEqual(adv);
+    expect(await perturb({ ...target, ascend: undefined }, { ...request, options })).toEqual(adv);
+    last.forEach((v, i) => expect(Math.abs(v - adv[i]!), `element ${i}`).toBeLessThan(1e-6)); // steps in float32
     const wrong = labels.map((label) => (label + 1) % 5);
     expect(await perturb(target, { ...request, labels: wrong, options })).not.toEqual(x);
+  });
+});
+
+describe("steps in the model's own program", () => {
+  it("are those of the loop outside, and what they report lies in the set", async () => {
+    const { target, labels, request } = await setting();
+    expect(target.ascend).toBeDefined();
+    const outside = { ...target, ascend: undefined };
+    for (const [attack, options] of [
+      [pgd, { steps: 8 }],
+      [pgd, { steps: 4, restarts: 2, stepSize: 0.05, loss: "margin" }],
+      [fgsm, { randomStart: true }],
+    ] as const)
+      for (const exhaustive of [true, false]) {
+        const asked = { ...request, attack, options, exhaustive };
+        const [inside, loop] = [await runAttack(target, asked), await runAttack(outside, asked)];
+        expect(inside.broken).toEqual(loop.broken);
+        expect(inside.gradientEvaluations).toEqual(loop.gradientEvaluations);
+        expect(inside.forwardEvaluations).toEqual(loop.forwardEvaluations);
+        inside.adv.forEach((v, i) => expect(Math.abs(v - loop.adv[i]!), `element ${i}`).toBeLessThan(1e-6));
+        inside.slope.forEach((v, i) => expect(v / loop.slope[i]!).toBeCloseTo(1, 5));
+        expect(set.contains(x, inside.adv, D, 0)).toEqual(new Uint8Array(12).fill(1));
+        expect(inside.adv).not.toEqual(x);
+        expect(labels.length).toBe(12);
+      }
+  });
+
+  it("leave a row alone whose gradient is not finite", async () => {
+    // The logit sqrt(a) has no gradient at a = 0; rows whose first pixel is 0 must stay, the others move.
+    const image = input("x", "float32", [BATCH, 2]);
+    const graph = createGraph("root", [image], { y: emit(Sqrt, [image]) });
+    const target = await createTarget(runtime, graph);
+    const rows = Float32Array.of(0, 0.5, 0.5, 0.25);
+    const asked = { attack: pgd, options: { steps: 2, randomStart: false, loss: "margin" }, threat: set, seed: 1 };
+    const last = await perturb(target, { ...asked, x: rows, labels: Int32Array.of(0, 0) });
+    expect(Array.from(last.subarray(0, 2))).toEqual([0, 0.5]);
+    expect(Math.abs(last[2]! - 0.38)).toBeLessThan(1e-6);
+    expect(Math.abs(last[3]! - 0.37)).toBeLessThan(1e-6);
+    const { slope } = await runAttack(target, { ...asked, x: rows, labels: Int32Array.of(0, 0), exhaustive: true });
+    expect(slope[1]).toBeGreaterThan(0);
+  });
+
+  it("step by whole steps along gradients as small as float32 can hold", async () => {
+    const w = new Float32Array(4).fill(1e-38);
+    w[2] = 0;
+    w[1] = w[3] = 0;
+    const target = await createTarget(runtime, linearNetwork(w, 2, 2));
+    const last = await perturb(target, {
+      attack: fgsm,
+      options: { loss: "margin" },
+      threat: threat({ epsilon: 0.25 }),
+      x: Float32Array.of(0.5, 0.5),
+      labels: Int32Array.of(1),
+      seed: 1,
+    });
+    expect(last[0]).toBeCloseTo(0.75, 6);
+    expect(last[1]).toBe(0.5);
+  });
+
+  it("find names for their inputs that the model does not use", async () => {
+    const w = new Float32Array(3 * D);
+    createRng(4).fillNormal(w, 0, 1);
+    const plain = linearNetwork(w, D, 3);
+    for (const name of ["labels", "low", "step_size"]) {
+      const image = input(name, "float32", [BATCH, D]);
+      const graph = createGraph("named", [image], { y: emit(MatMul, [image, constant(f32(w, [D, 3]))]) });
+      const ask = { attack: pgd, threat: set, x, labels: new Int32Array(12), seed: 1 };
+      const ran = await runAttack(await createTarget(runtime, graph), ask);
+      expect(ran).toEqual(await runAttack(await createTarget(runtime, plain), ask));
+    }
   });
 });
 
