@@ -24,8 +24,13 @@ const apply = (node: Node, inputs: Given): Value | undefined => {
   return apply(found.node, found.node.inputs) ?? found;
 };
 
-/** Input 0 of an Expand, else the value itself. */
-const unexpanded = (v: Value): Value => (isStandard(v, "Expand") ? v.node.inputs[0]! : v);
+/** What an Expand widens, also where a reshape of one and the same number follows; else the value itself. */
+const unexpanded = (v: Value): Value => {
+  if (isStandard(v, "Expand")) return v.node.inputs[0]!;
+  const [inner] = isStandard(v, "Reshape") ? v.node.inputs : [];
+  const number = inner && isStandard(inner, "Expand") ? inner.node.inputs[0]! : undefined;
+  return number && number.shape.length === 0 ? number : v;
+};
 const isStandard = ({ node }: Value, name: string): boolean => node.op.name === name && node.op.domain === "";
 
 /** An elementwise operator broadcasts by itself, as long as some operand still has the full shape. */

@@ -54,6 +54,16 @@ describe("simplifyAlgebra", () => {
     ["1 / x stays", ["Div"], ({ x }) => div(ones(2), x)],
     ["x · 2 stays", ["Mul"], ({ x }) => mul(x, full([1, 3, 1], 2))],
     ["a product with ones that widens stays", ["Mul"], ({ row }) => mul(row, ones(3, 1))],
+    [
+      "a number, expanded and reshaped",
+      ["Mul"],
+      ({ x, row }) => mul(reshape(expandTo(full([], 2), row), [BATCH, 1, 2]), x),
+    ],
+    [
+      "a row that a reshape takes apart stays",
+      ["Expand", "Reshape", "Reshape", "Mul"],
+      ({ x, row }) => mul(reshape(expandTo(row, x), [BATCH, 2, 3]), reshape(x, [BATCH, 2, 3])),
+    ],
     ["an expanded seed", [], ({ x }) => mul(x, expandTo(scalarLike(x, 1), x))],
     ["a broadcast that the product does", ["Mul"], ({ x, row }) => mul(x, expandTo(row, x))],
     ["one that the difference does", ["Sub"], ({ x, row }) => sub(expandTo(row, x), x)],

@@ -25,6 +25,7 @@ import {
   convWeightGrad,
   decomposeInternal,
   evaluateGraph,
+  gemm,
   mul,
   reduceSum,
   relu,
@@ -149,13 +150,24 @@ describe("data gradients of stride-1 convolutions", () => {
     ["dilated", [3, 7, 7], [3, 8, 3, 2], { dilations: [2, 3], pads: [1, 2, 4, 0] }],
     ["1x1", [4, 5, 5], [4, 8, 1, 1], {}],
     ["one axis", [4, 9], [4, 8, 3], { pads: [1, 1] }],
+    ["grouped", [6, 7, 6], [6, 4, 3, 2], { pads: [1, 1, 1, 0], group: 2 }],
+    ["depthwise", [9, 6, 6], [9, 1, 3, 3], { pads: [1, 1, 1, 1], group: 9 }],
   ];
   it.each(shapes)("%s: convolution with weights that are flipped at run time", async (_, x, w, options) => {
     const graph = trace("dx", { x: float32(BATCH, ...x), w: float32(...w) }, ({ x, w }) =>
       convTranspose(x, w, undefined, options),
     );
+    const fixed = trace("dx", { x: float32(BATCH, ...x) }, ({ x }) =>
+      convTranspose(x, constant(fromArray64(numbers(2, w))), undefined, options),
+    );
     const lowered = lowerForCpu(graph);
     expect(operators(lowered)).not.toContain("ConvTranspose");
+    expect(operators(lowerForCpu(fixed))).toEqual(["Input", "Constant", "Conv"]);
+    expectSame(
+      evaluateGraph(lowerForCpu(fixed), feedsOf(fixed, 2)),
+      evaluateGraph(graph, { ...feedsOf(fixed, 2), w: numbers(2, w) }),
+      1e-12,
+    );
     for (const batch of [1, 3]) {
       const feeds = feedsOf(graph, batch);
       expectSame(evaluateGraph(lowered, feeds), evaluateGraph(graph, feeds), 1e-12);
@@ -377,6 +389,78 @@ describe("Winograd's convolutions", () => {
     plain(one({ pads: [2, 2, 2, 2], dilations: [2, 2] }), { winograd: true });
     plain(one({ pads: [1, 1, 1, 1], group: 2 }), { winograd: true });
     plain(one({ pads: [1, 1, 1, 1] }, 1), { winograd: true });
+  });
+});
+
+describe("the blocked layout", () => {
+  const weights = (seed: number, ...shape: number[]): Value => constant(fromArray64(numbers(seed, shape)));
+  const padded = { pads: [1, 1, 1, 1] };
+  /** A network with a stem, a residual sum, groups, a depthwise layer, a strided layer and dense layers. */
+  const network = (x: Value): Value => {
+    const stem = relu(conv(x, weights(1, 16, 3, 3, 3), weights(2, 16), padded));
+    const joined = relu(add(conv(stem, weights(3, 16, 16, 3, 3), undefined, padded), stem));
+    const deep = sigmoid(conv(joined, weights(4, 32, 16, 4, 4), weights(5, 32), { ...padded, strides: [2, 2] }));
+    const each = conv(deep, weights(6, 32, 1, 3, 3), undefined, { ...padded, group: 32 });
+    const groups = tanh(conv(each, weights(7, 64, 16, 1, 1), weights(8, 64), { group: 2 }));
+    const flat = reshape(groups, [BATCH, 64 * 16]);
+    const dense = relu(gemm(flat, weights(9, 10, 64 * 16), weights(10, 10), { transB: 1 }));
+    return gemm(dense, weights(11, 10, 4));
+  };
+  const gradient = (): Graph =>
+    trace("gradient", { x: float32(BATCH, 3, 8, 8) }, ({ x }) => {
+      const y = network(x);
+      return { y, dx: grad(reduceSum(mul(y, y), [0, 1]), [x])[0]! };
+    });
+
+  it("reaches from the first convolution to the last, dense layers included, as the reference", async () => {
+    const graph = gradient(),
+      lowered = lowerForCpu(graph, { block: 16 });
+    const found = operators(lowered),
+      count = (name: string): number => found.filter((op) => op === name).length;
+    expect(count("ReorderInput")).toBe(0);
+    expect(count("ReorderOutput")).toBe(1); // what the stem's ConvTranspose takes
+    expect(printGraph(lowered)).toMatch(/nchwc\.Conv.*activation="Relu"/);
+    expect(printGraph(lowered)).toMatch(/nchwc\.Conv.*activation="Tanh"/);
+    for (const batch of [1, 3]) {
+      const feeds = feedsOf(graph, batch);
+      expectSame(await onCpu(graph, feeds), evaluateGraph(graph, feeds), 1e-5);
+    }
+  });
+
+  it("is left to the runtime where no other pass has put a blocked operator", () => {
+    const graph = trace("forward", { x: float32(BATCH, 3, 8, 8) }, ({ x }) => network(x));
+    expect(operators(lowerForCpu(graph, { block: 16 }))).toEqual(operators(lowerForCpu(graph)));
+  });
+
+  it("takes a sum into the convolution that nothing else reads, whichever comes first", async () => {
+    for (const swap of [false, true]) {
+      const graph = trace("sums", { x: float32(BATCH, 16, 8, 8), w: float32(16, 16, 3, 3) }, ({ x, w }) => {
+        const fed = conv(x, w, undefined, padded),
+          read = conv(fed, weights(1, 16, 16, 3, 3), undefined, padded),
+          own = conv(relu(fed), weights(2, 16, 16, 3, 3), undefined, padded);
+        const joined = swap ? add(own, read) : add(read, own);
+        return { joined: relu(joined), read, twice: add(joined, joined) };
+      });
+      const lowered = lowerForCpu(graph, { block: 16 });
+      expect(operators(lowered).filter((op) => op === "Add").length).toBe(1); // twice
+      for (const batch of [1, 4]) {
+        const feeds = feedsOf(graph, batch);
+        expectSame(await onCpu(graph, feeds), evaluateGraph(graph, feeds), 1e-5);
+      }
+    }
+  });
+
+  it("keeps numbers that broadcast out of it", async () => {
+    const graph = trace("each", { x: float32(BATCH, 16, 8, 8), w: float32(16, 16, 3, 3) }, ({ x, w }) => {
+      const y = conv(x, w, undefined, padded);
+      return {
+        scaled: mul(y, weights(1, 1, 16, 1, 1)),
+        moved: add(y, constant(f32([0.5]))),
+        rows: mul(y, weights(2, 8)),
+      };
+    });
+    const feeds = feedsOf(graph, 2);
+    expectSame(await onCpu(graph, feeds), evaluateGraph(graph, feeds), 1e-6);
   });
 });
 

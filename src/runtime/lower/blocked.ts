@@ -1,5 +1,5 @@
-import { formatShape, type Tensor, TemperError } from "../../core/index.ts";
-import { type AnyOp, attr, constant, defineOp, type Dim, emit, type Value } from "../../graph/index.ts";
+import { formatShape, sizeOf, type Tensor, TemperError } from "../../core/index.ts";
+import { type AnyOp, attr, constant, defineOp, type Dim, emit, type Node, type Value } from "../../graph/index.ts";
 import { gather, reshape } from "../../ops/index.ts";
 
 /**
@@ -37,22 +37,47 @@ export const plain = (x: Value): Value =>
   isPlain(x, ReorderInput) ? x.node.inputs[0]! : emit(ReorderOutput, [x], { channels: x.shape[1]! });
 const isPlain = ({ node }: Value, op: AnyOp): boolean => node.op === op && node.attributes["channels_last"] === 0;
 
+/** The blocked value that a plain one was made from. */
+export const unblocked = (x: Value): Value | undefined => (isPlain(x, ReorderOutput) ? x.node.inputs[0]! : undefined);
+/** Whether a node changes the layout. */
+export const isReorder = ({ op }: Node): boolean => op === ReorderInput || op === ReorderOutput;
+
+/** What a change of the layout gives whose input `x` is the opposite change. */
+export const opposite = ({ op }: Node, x: Value): Value | undefined =>
+  isPlain(x, op === ReorderInput ? ReorderOutput : ReorderInput) ? x.node.inputs[0]! : undefined;
+
+/** For every element of a blocked image [C, H, W], in memory order, its place in the plain one. */
+export const blockOrder = (shape: readonly number[], block: number): Int32Array => {
+  const [channels, ...image] = shape as [number, ...number[]],
+    pixels = sizeOf(image);
+  return Int32Array.from({ length: channels * pixels }, (_, at) => {
+    const pixel = Math.floor(at / block) % pixels,
+      first = block * Math.floor(at / (block * pixels));
+    return (first + (at % block)) * pixels + pixel;
+  });
+};
+
 /** [N, C, H, W] -> [N, H, W, C] and back, by way of the blocked layout: in threads, where Transpose has one. */
 export const channelsLast = (x: Value): Value =>
   emit(ReorderOutput, [blocked(x)], { channels: x.shape[1]!, channels_last: 1 });
 export const channelsFirst = (x: Value): Value => plain(emit(ReorderInput, [x], { channels_last: 1 }));
 
-/** Convolution from blocked to blocked; weights in the order of {@link blockedWeights}. */
+/**
+ * Convolution from blocked to blocked (or from plain, where channels are fewer than a block); weights in the order of
+ * {@link blockedWeights}. A fourth input is added to the result, before the activation.
+ */
 const BlockedConv = defineOp({
   name: "Conv",
   domain: BLOCKED_DOMAIN,
-  arity: [2, 3],
+  arity: [2, 4],
   attributes: {
     kernel_shape: attr.ints(),
     pads: attr.ints(),
     strides: attr.ints([1, 1]),
     dilations: attr.ints([1, 1]),
     group: attr.int(1),
+    activation: attr.string(),
+    activation_params: attr.floats(),
   },
   infer: ([x, w], { pads, strides, dilations, group }) => {
     const [n, channels, ...image] = x.shape as [Dim, ...Dim[]],
@@ -86,19 +111,41 @@ export const blockedConv = (
     group,
   });
 
-/** Weights [O, I, kh, kw] in the memory order that {@link blockedConv} reads, [O / b, I / b, kh, kw, b (in), b (out)]. */
+/** Whether a sum or an activation can still become part of what made the value. */
+export const isBareConv = ({ node }: Value): boolean =>
+  node.op === BlockedConv && !node.inputs[3] && node.attributes["activation"] === undefined;
+
+/** The convolution's result plus another blocked value. @param conv  one that {@link isBareConv} */
+export const withSum = ({ node }: Value, other: Value): Value =>
+  emit(BlockedConv, [node.inputs[0], node.inputs[1], node.inputs[2], other], node.attributes, node.name);
+
+/** The convolution followed by an activation; undefined where the runtime has no such form. */
+export const activated = ({ node }: Value, { op, attributes }: Node): Value | undefined => {
+  if (node.op !== BlockedConv || node.attributes["activation"] !== undefined || op.domain !== "") return undefined;
+  if (!ACTIVATIONS.has(op.name)) return undefined;
+  const { alpha } = attributes as { readonly alpha?: number };
+  const given = { activation: op.name, ...(alpha !== undefined && { activation_params: [alpha] }) };
+  return emit(BlockedConv, node.inputs, { ...node.attributes, ...given }, node.name);
+};
+const ACTIVATIONS = new Set(["Relu", "LeakyRelu", "Sigmoid", "Tanh"]);
+
+/**
+ * Weights [O, I, kh, kw] in the memory order that {@link blockedConv} reads, [O / b, I / b, kh, kw, b (in), b (out)];
+ * where I is no multiple of the block (an image's channels, depthwise): [O / b, I, kh, kw, b].
+ */
 export const blockedWeights = (
   [outs, ins, kh, kw]: readonly [number, number, number, number],
   block: number,
   at: (o: number, i: number, y: number, x: number) => number,
 ): Tensor => {
-  const data = new Float32Array(outs * ins * kh * kw);
+  const data = new Float32Array(outs * ins * kh * kw),
+    width = ins % block === 0 ? block : 1;
   let next = 0;
   for (let o = 0; o < outs; o += block)
-    for (let i = 0; i < ins; i += block)
+    for (let i = 0; i < ins; i += width)
       for (let y = 0; y < kh; y++)
         for (let x = 0; x < kw; x++)
-          for (let inner = i; inner < i + block; inner++)
+          for (let inner = i; inner < i + width; inner++)
             for (let outer = o; outer < o + block; outer++) data[next++] = at(outer, inner, y, x);
   return { dtype: "float32", shape: [outs, ins, kh, kw], data };
 };

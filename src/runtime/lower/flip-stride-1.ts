@@ -1,6 +1,6 @@
 import { type DType, fromFloat64, sizeOf, type Tensor, toFloat64 } from "../../core/index.ts";
 import { constant, constantOf, emit, type Graph, type Node, rewrite, type Value } from "../../graph/index.ts";
-import { Conv, matmul, reshape, transpose } from "../../ops/index.ts";
+import { Conv, ConvTranspose, matmul, reshape, transpose } from "../../ops/index.ts";
 import { all, convForm } from "./conv-form.ts";
 
 /** Below this many input channels ConvTranspose beats a convolution with flipped weights (engine measurements). */
@@ -13,50 +13,51 @@ const MIN_FLIP_CHANNELS = 8;
  */
 export const flipStride1 = (graph: Graph): Graph =>
   rewrite(graph, (node, [x, w, bias]) => {
-    if (node.op.name !== "ConvTranspose" || !x || !w || bias || w.shape[1]! < MIN_FLIP_CHANNELS) return undefined;
-    const pads = stride1Pads(node, w.shape.slice(2));
-    if (!pads || w.shape.some((d) => d < 0)) return undefined;
-    const weights = constantOf(w);
-    const { dilations, kernel_shape } = node.attributes;
-    return [
-      emit(
-        Conv,
-        [x, weights ? constant(flip(weights)) : flipped(w)],
-        { pads, dilations, kernel_shape } as Record<string, readonly number[]>,
-        node.name,
-      ),
-    ];
+    if (node.op !== ConvTranspose || !x || !w || bias || w.shape.some((d) => d < 0)) return undefined;
+    const form = convForm(node, w.shape.length - 2),
+      pads = stride1Pads(node, w.shape.slice(2));
+    if (!form || !pads || w.shape[1]! * form.group < MIN_FLIP_CHANNELS) return undefined;
+    const { dilations, group } = form,
+      weights = constantOf(w),
+      flippedWeights = weights ? constant(flip(weights, group)) : flipped(w, group);
+    const attributes = { pads, dilations, group, kernel_shape: w.shape.slice(2) };
+    return [emit(Conv, [x, flippedWeights], attributes, node.name)];
   });
 
 /** Pads of the equivalent convolution, d (k - 1) - p, or undefined where there is none. */
 export const stride1Pads = (node: Node, spatial: readonly number[]): readonly number[] | undefined => {
   const form = convForm(node, spatial.length);
-  if (!form || !all(form.strides, 1) || form.group !== 1 || !all(form.outputPadding, 0)) return undefined;
+  if (!form || !all(form.strides, 1) || !all(form.outputPadding, 0)) return undefined;
   const out = form.pads.map((pad, i) => form.dilations[i % spatial.length]! * (spatial[i % spatial.length]! - 1) - pad);
   return out.every((p) => p >= 0) ? out : undefined;
 };
 
-/** [I, O, ...k] -> [O, I, ...reversed k]. */
-const flip = (weights: Tensor): Tensor => {
-  const [rows, columns, ...kernel] = weights.shape as [number, number, ...number[]];
+/** [I, O / groups, ...k] -> [O, I / groups, ...reversed k]. */
+const flip = (weights: Tensor, groups: number): Tensor => {
+  const [ins, columns, ...kernel] = weights.shape as [number, number, ...number[]];
   const taps = sizeOf(kernel),
+    rows = ins / groups,
     from = toFloat64(weights),
     to = new Float64Array(from.length);
-  for (let i = 0; i < rows; i++)
-    for (let o = 0; o < columns; o++)
-      for (let t = 0; t < taps; t++) to[(o * rows + i) * taps + t] = from[(i * columns + o) * taps + taps - 1 - t]!;
-  return fromFloat64(to, weights.dtype, [columns, rows, ...kernel]);
+  for (let g = 0; g < groups; g++)
+    for (let i = 0; i < rows; i++)
+      for (let o = 0; o < columns; o++)
+        for (let t = 0; t < taps; t++)
+          to[((g * columns + o) * rows + i) * taps + t] = from[((g * rows + i) * columns + o) * taps + taps - 1 - t]!;
+  return fromFloat64(to, weights.dtype, [groups * columns, rows, ...kernel]);
 };
 
 /**
  * The same at run time. A product with the matrix that reverses the taps is exact, and threaded, where Slice with
  * negative steps and Gather of single elements are not.
  */
-const flipped = (w: Value): Value => {
-  const [rows, columns, ...kernel] = w.shape as [number, number, ...number[]];
-  const taps = sizeOf(kernel);
-  const reversed = taps === 1 ? w : matmul(reshape(w, [rows * columns, taps]), constant(reversal(taps, w.dtype)));
-  return reshape(transpose(reshape(reversed, [rows, columns, taps]), [1, 0, 2]), [columns, rows, ...kernel]);
+const flipped = (w: Value, groups: number): Value => {
+  const [ins, columns, ...kernel] = w.shape as [number, number, ...number[]];
+  const taps = sizeOf(kernel),
+    rows = ins / groups;
+  const reversed = taps === 1 ? w : matmul(reshape(w, [ins * columns, taps]), constant(reversal(taps, w.dtype)));
+  const exchanged = transpose(reshape(reversed, [groups, rows, columns, taps]), [0, 2, 1, 3]);
+  return reshape(exchanged, [groups * columns, rows, ...kernel]);
 };
 const reversal = (size: number, dtype: DType): Tensor => {
   const matrix = new Float64Array(size * size);

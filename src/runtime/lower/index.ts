@@ -1,6 +1,7 @@
 import { foldConstants, type Graph, mergeCommon, simplify, simplifyAlgebra } from "../../graph/index.ts";
 import { decomposeInternal } from "../../ops/index.ts";
 import { blockedConvs } from "./blocked-convs.ts";
+import { blockedLayout } from "./blocked-layout.ts";
 import { channelTransposes } from "./channel-transposes.ts";
 import { flipStride1 } from "./flip-stride-1.ts";
 import { splitReductions } from "./split-reductions.ts";
@@ -79,6 +80,12 @@ export const cpuPasses: readonly Pass[] = [
     summary: "wide 3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3), in a layout with the batch innermost",
     when: ({ block, winograd }) => block > 0 && winograd,
     run: (graph, { block }) => winogradConvs(block)(graph),
+  },
+  {
+    name: "blocked-layout",
+    summary: "the runtime's blocked layout for all that lies between blocked convolutions",
+    when: ({ block }) => block > 0,
+    run: (graph, { block }) => blockedLayout(block)(graph),
   },
 ];
 

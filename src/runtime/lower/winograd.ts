@@ -12,6 +12,7 @@ import {
 import { Conv, gather, matmul, pad, reshape, slice, transpose } from "../../ops/index.ts";
 import { blocked, blockedConv, plain } from "./blocked.ts";
 import { all, convForm } from "./conv-form.ts";
+import { isElementwise, isScalar } from "./elementwise.ts";
 
 /** Fewer channels: transforms cost more than the products they save (engine measurements). */
 const MIN_CHANNELS = 64;
@@ -113,17 +114,9 @@ const fits = (
   );
 };
 
-/** Operators that compute element by element, whatever the order in memory. */
-const ELEMENTWISE = new Set(
-  "Add Sub Mul Div Sum Relu LeakyRelu HardSigmoid HardSwish Sigmoid Tanh Softplus Elu Selu Gelu Clip Neg Abs Sign Exp".split(
-    " ",
-  ),
-);
-const isScalar = (v: Value): boolean => v.shape.every((d) => d === 1) && v.shape.length < 4;
-
 /** Whether an elementwise node works on the twins of its inputs: one exists, the others can be made. */
 const stays = (node: Node, inputs: readonly (Value | undefined)[], twins: ReadonlyMap<Value, Value>): boolean => {
-  if (node.op.domain !== "" || !ELEMENTWISE.has(node.op.name) || node.outputs.length !== 1) return false;
+  if (!isElementwise(node)) return false;
   const { shape } = node.outputs[0]!;
   const given = inputs.filter((v): v is Value => v !== undefined && !isScalar(v));
   return (
