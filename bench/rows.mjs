@@ -112,7 +112,7 @@ const commandRows = [
   ]),
   existsSync(KW) &&
     row("evaluate-mnist", "`temper evaluate`, 1,000 MNIST images, PGD-20, whole process to the robust accuracy", [
-      evaluate("robust accuracy \\d", KW, WHOLE),
+      evaluate("robust accuracy +\\d", KW, WHOLE),
       evaluation("torchattacks", "robust accuracy \\d", "python", "{peer}", "evaluate", KW, IMAGES, LABELS, "1000"),
     ]),
 ].filter(Boolean);
