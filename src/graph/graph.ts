@@ -1,5 +1,6 @@
 import { TemperError } from "../core/index.ts";
-import { emitAll, Input, type Node, type Value, type ValueType } from "./value.ts";
+import { concretize } from "./shape.ts";
+import { emitAll, Input, input, type Node, type Value, type ValueType } from "./value.ts";
 
 /**
  * A computation: named inputs to named outputs. The nodes are those that the outputs reach, so dead code does not
@@ -103,6 +104,12 @@ export const rewrite = (graph: Graph, visit: Visit, replaced: ReadonlyMap<Value,
 export const bind = (graph: Graph, values: Readonly<Record<string, Value>>): Graph => {
   const replaced = new Map(Object.entries(values).map(([name, value]) => [checkedInput(graph, name, value), value]));
   return rewrite(graph, () => undefined, replaced);
+};
+
+/** The graph for one batch size, which lowerings may then rely on. */
+export const withBatch = (graph: Graph, batch: number): Graph => {
+  const inputs = graph.inputs.map(({ node, dtype, shape }) => input(node.name, dtype, concretize(shape, batch)));
+  return createGraph(graph.name, inputs, apply(graph, Object.fromEntries(inputs.map((v) => [v.node.name, v]))));
 };
 
 /** Calls a graph as a function: one value an input name, outputs by name. */

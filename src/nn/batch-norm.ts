@@ -11,6 +11,8 @@ import {
   globalAveragePool,
   maximum,
   mul,
+  neg,
+  reciprocal,
   reduceMean,
   reduceSum,
   reshape,
@@ -103,14 +105,16 @@ const trainingNorm = (epsilon: number): ((...xs: Value[]) => Value) =>
     },
     ({ inputs: [x, weight], g }) => {
       const { mean, variance } = statistics(x!);
-      const deviation = sqrt(addScalar(variance, epsilon));
-      const unit = div(sub(x!, perChannel(mean, x!)), perChannel(deviation, x!)); // x̂
-      const meanG = channelMean(g),
-        meanGx = channelMean(mul(g, unit));
-      const factor = div(weight!, deviation);
-      // dx = w/σ (g - mean g - x̂ mean(g x̂))
-      const inner = sub(sub(g, perChannel(meanG, x!)), mul(unit, perChannel(meanGx, x!)));
-      return [mul(inner, perChannel(factor, x!)), channelSum(mul(g, unit)), channelSum(g)];
+      const inverse = reciprocal(sqrt(addScalar(variance, epsilon))),
+        centred = sub(x!, perChannel(mean, x!)),
+        products = mul(g, centred);
+      // dx = w/σ (g - mean g - (x - mean x)/σ² mean(g (x - mean x))): one number a channel for g, one for x, one beside.
+      const factor = mul(weight!, inverse),
+        slope = mul(mul(neg(factor), square(inverse)), channelMean(products)),
+        shift = mul(neg(factor), channelMean(g));
+      const each = (v: Value): Value => perChannel(v, x!);
+      const dx = add(mul(g, each(factor)), add(mul(centred, each(slope)), each(shift)));
+      return [dx, mul(channelSum(products), inverse), channelSum(g)];
     },
   );
 const channelSum = (x: Value): Value => {

@@ -4,11 +4,15 @@ export * from "./engine.ts";
 export * from "./local.ts";
 export {
   cpuPasses,
+  isPackable,
   lowerForCpu,
   loweringSteps,
   type LowerOptions,
   type LoweringStep,
+  packEnds,
+  packTensor,
   type Pass,
+  unpackTensor,
 } from "./lower/index.ts";
 export { disableTelemetry, loadOrt } from "./ort.ts";
 export * from "./program.ts";

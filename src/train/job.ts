@@ -55,12 +55,15 @@ export const trainJob = async (
     if (ended || performance.now() - saved > 1000 * job.config.options.checkpoint) await keep();
   }
   if (run.state.step !== savedStep) await keep();
-  return { finished: run.state.step >= total, history: run.state.history, weights: run.weights() };
+  const stored = run.stored(),
+    weights = Object.fromEntries(run.weightNames.map((name) => [name, stored[name]!]));
+  return { finished: run.state.step >= total, history: run.state.history, weights };
 };
 
 /** Saves the state, unless it is one from which no run could go on: the last one then stays. */
 const save = async (run: Run): Promise<void> => {
-  const { job, state, tensors } = run;
+  const { job, state } = run,
+    tensors = run.stored();
   const bad = Object.entries(tensors).find(([, { data }]) => !isFiniteArray(data as Float32Array));
   if (bad) throw diverged(run, `"${bad[0]}" holds values that are no numbers`, run.scalarsAt(state.step).lr);
   await saveRun(job.folder, job.config, state, tensors);

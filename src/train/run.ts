@@ -2,15 +2,25 @@
 import { createTarget, type Target } from "../attack/index.ts";
 import { createRng, f32, resolveOptions, type Tensor, TemperError } from "../core/index.ts";
 import { countOf, type Dataset } from "../data/index.ts";
+import { withBatch } from "../graph/index.ts";
 import { model as modelOf, type ModelDefinition, toGraph } from "../models/index.ts";
 import { initialize, weightNames } from "../nn/index.ts";
 import { createOptimizer, createSchedule, type Optimizer, optimizers, schedules } from "../optim/index.ts";
-import type { Feeds, Program, Runtime } from "../runtime/index.ts";
+import {
+  blockSize,
+  type Feeds,
+  isPackable,
+  packEnds,
+  packTensor,
+  type Program,
+  type Runtime,
+  unpackTensor,
+} from "../runtime/index.ts";
 import { threat as createThreat, type Threat } from "../threat/index.ts";
 import { objectives, type TrainConfig, type TrainOptions } from "./config.ts";
 import type { AnyObjective } from "./objective.ts";
 import { loadRun, type RunState } from "./run-folder.ts";
-import { trainStepGraph } from "./step-graph.ts";
+import { nextName, trainStepGraph } from "./step-graph.ts";
 
 /** What the loop is given; it can be cloned between threads. */
 export interface TrainJob {
@@ -37,9 +47,11 @@ export interface Run extends Disposable {
   readonly total: number;
   /** The training examples of an epoch in their order. */
   readonly orderOf: (epoch: number) => Uint32Array;
-  /** Weights and buffers by name. */
-  readonly weights: () => Readonly<Record<string, Tensor>>;
-  /** Weights, buffers and optimizer state by name; replaced step by step. */
+  /** Weights and buffers. */
+  readonly weightNames: readonly string[];
+  /** Weights, buffers and optimizer state by name, as they are stored. */
+  readonly stored: () => Readonly<Record<string, Tensor>>;
+  /** The same in the order that the step takes and gives them in; replaced step by step. */
   tensors: Readonly<Record<string, Tensor>>;
   state: RunState;
 }
@@ -76,20 +88,32 @@ export const prepareRun = async (runtime: Runtime, job: TrainJob): Promise<Run> 
     total = perEpoch * options.epochs;
   const names = weightNames(definition);
   const objectiveOptions = resolveOptions(objective.name, objective.options, config.objectiveOptions);
-  const start = await startOf(job, definition, optimizer, total);
-  const program = await runtime.compile(trainStepGraph(definition, objective, optimizer, objectiveOptions));
+  const { tensors, state } = await startOf(job, definition, optimizer, total);
+  const block = await blockSize(),
+    ordered = Object.keys(tensors).filter((name) => isPackable(tensors[name]!.shape, block));
+  const reorder = (from: Run["tensors"], change: typeof packTensor): Run["tensors"] => ({
+    ...from,
+    ...Object.fromEntries(ordered.map((name) => [name, change(from[name]!, block)])),
+  });
+  const step = withBatch(trainStepGraph(definition, objective, optimizer, objectiveOptions), options.batchSize);
+  const program = await runtime.compile(packEnds(step, [...ordered, ...ordered.map(nextName)], block));
+  const classifier = packEnds(toGraph(definition), ordered, block);
   const run: Run = {
     job,
     objective,
     program,
-    target: await createTarget(runtime, toGraph(definition), { weights: () => run.weights() }),
+    target: await createTarget(runtime, classifier, {
+      weights: () => Object.fromEntries(names.map((name) => [name, run.tensors[name]!])),
+    }),
     threat: createThreat({ norm: options.norm, epsilon: options.epsilon, box: [...config.range] }),
     scalarsAt: scalarsOf(options, optimizer, perEpoch),
     perEpoch,
     total,
     orderOf: ordersOf(options.seed, countOf(train)),
-    weights: () => Object.fromEntries(names.map((name) => [name, run.tensors[name]!])),
-    ...start,
+    weightNames: names,
+    stored: () => reorder(run.tensors, unpackTensor),
+    tensors: reorder(tensors, packTensor),
+    state,
     [Symbol.dispose]: () => {
       run.program.dispose();
       run.target[Symbol.dispose]();

@@ -22,6 +22,7 @@ import {
   simplify,
   toArray64,
   trace,
+  withBatch,
 } from "temper/graph";
 import {
   add,
@@ -38,6 +39,19 @@ import {
   shapeOf,
 } from "temper/ops";
 import { describe, expect, it } from "vitest";
+
+describe("withBatch", () => {
+  it("gives the same graph for one batch size", () => {
+    const graph = trace("rows", { x: float32(BATCH, 3), w: float32(3, 2) }, ({ x, w }) => matmul(x, w));
+    const fixed = withBatch(graph, 5);
+    expect(fixed.inputs.map(({ shape }) => shape)).toEqual([
+      [5, 3],
+      [3, 2],
+    ]);
+    expect(Object.values(fixed.outputs).map(({ shape }) => shape)).toEqual([[5, 2]]);
+    expect(fixed.inputs.map(({ node }) => node.name)).toEqual(["x", "w"]);
+  });
+});
 
 const opsOf = (graph: Graph): string[] =>
   graphNodes(graph)

@@ -9,20 +9,23 @@ import {
   rewrite,
   type Value,
 } from "../../graph/index.ts";
-import { Add, Conv, Flatten, Gemm, Reshape, reshape } from "../../ops/index.ts";
+import { Add, Conv, Flatten, Gemm, GlobalAveragePool, Mul, Reshape, reshape } from "../../ops/index.ts";
 import {
   activated,
   blocked,
   blockedConv,
   blockedWeights,
   blockOrder,
+  channelMeans,
   isBareConv,
   isReorder,
+  meansOfProduct,
   opposite,
   plain,
   unblocked,
   withSum,
 } from "./blocked.ts";
+import { affine } from "./blocked-affine.ts";
 import { convForm } from "./conv-form.ts";
 import { isElementwise, isScalar } from "./elementwise.ts";
 
@@ -49,7 +52,10 @@ export const blockedLayout =
       (node, inputs) => convolution(node, inputs, block),
       (node, inputs) => (once(node.inputs[0]) ? activation(node, inputs) : undefined),
       (node, inputs) => sum(node, inputs, once),
+      perChannel,
+      means,
       elementwise,
+      (node, inputs) => spread(node, inputs, block),
       (node, inputs) => denseFrom(node, inputs, block),
       (node, inputs) => (once(node.inputs[0]) ? denseTo(node, inputs, block) : undefined),
     ];
@@ -107,6 +113,20 @@ const sum = (node: Node, inputs: Inputs, once: (v: Value) => boolean): Value | u
   return once(node.inputs[0]!) && isBareConv(a) ? plain(withSum(a, b)) : undefined;
 };
 
+const perChannel = (node: Node, inputs: Inputs): Value | undefined => {
+  const found = affine(node, inputs);
+  return found && plain(found);
+};
+
+/** Means of channels; those of a product without writing the product, where the batch size is known. */
+const means = ({ op }: Node, [x]: Inputs): Value | undefined => {
+  const inner = op === GlobalAveragePool && x ? unblocked(x) : undefined;
+  if (!inner) return undefined;
+  const [a, b] = inner.node.op === Mul ? (inner.node.inputs as [Value, Value]) : [];
+  const known = inner.shape[0]! > 0 && a && b && sameShape(a.shape, b.shape);
+  return known ? meansOfProduct(a, b) : channelMeans(inner);
+};
+
 /** Where an operand is blocked already and the others can be. */
 const elementwise = (node: Node, inputs: Inputs): Value | undefined => {
   const given = inputs.filter((v): v is Value => v !== undefined && !isScalar(v)),
@@ -115,6 +135,24 @@ const elementwise = (node: Node, inputs: Inputs): Value | undefined => {
   if (!given.every((v) => v.dtype === "float32" && sameShape(v.shape, shape))) return undefined;
   const all = inputs.map((v) => v && (isScalar(v) ? v : blocked(v)));
   return plain(emitAll(node.op, all, node.attributes, node.name)[0]!);
+};
+
+/** The same with operands of one pixel, [N, C, 1, 1]. */
+const spread = (node: Node, inputs: Inputs, block: number): Value | undefined => {
+  const [batch, channels, ...image] = node.outputs[0]!.shape;
+  if (!isElementwise(node) || image.length !== 2 || channels! % block > 0 || !inputs.some((v) => v && unblocked(v)))
+    return undefined;
+  const view = (v: Value): Value | undefined => {
+    if (isScalar(v)) return v;
+    const [n, c, h, w] = v.shape;
+    if (v.shape.length !== 4 || n !== batch || c !== channels || v.dtype !== "float32") return undefined;
+    if (h === 1 && w === 1) return reshape(v, [n!, c! / block, 1, block]);
+    return h === image[0] && w === image[1] ? reshape(blocked(v), [n!, c! / block, h! * w!, block]) : undefined;
+  };
+  const views = inputs.map((v) => v && view(v));
+  if (views.some((v, i) => inputs[i] && !v)) return undefined;
+  const [made] = emitAll(node.op, views, node.attributes, node.name);
+  return plain(reshape(made!, node.outputs[0]!.shape));
 };
 
 /** [N, C, H, W] -> [N, C H W] -> a dense layer: its weights take the order that the blocked image has. */

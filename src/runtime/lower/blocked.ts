@@ -1,6 +1,7 @@
 import { formatShape, sizeOf, type Tensor, TemperError } from "../../core/index.ts";
 import { type AnyOp, attr, constant, defineOp, type Dim, emit, type Node, type Value } from "../../graph/index.ts";
-import { gather, reshape } from "../../ops/index.ts";
+import { gather, reshape, scale } from "../../ops/index.ts";
+import { all } from "./conv-form.ts";
 
 /**
  * ONNX Runtime's own operators on the blocked layout. A blocked tensor is declared [N, C, H, W], but lies in memory as
@@ -110,6 +111,39 @@ export const blockedConv = (
     dilations,
     group,
   });
+
+/** Input, weights and bias of a depthwise convolution of size 1x1 that nothing has joined. */
+export const depthwiseOf = (
+  v: Value,
+): { readonly x: Value; readonly weights: Value; readonly bias: Value | undefined } | undefined => {
+  const [x, weights, bias] = v.node.inputs,
+    { group, pads, strides } = v.node.attributes as Readonly<Record<string, readonly number[]>> & { group: number };
+  if (!isBareConv(v) || group !== v.shape[1] || weights!.shape.slice(1).some((d) => d !== 1)) return undefined;
+  return all(pads!, 0) && all(strides!, 1) ? { x: x!, weights: weights!, bias } : undefined;
+};
+/** Weights of a depthwise convolution that changes nothing. */
+export const ones = (channels: number): Value =>
+  constant({ dtype: "float32", shape: [channels, 1, 1, 1], data: new Float32Array(channels).fill(1) });
+
+const GlobalAveragePool = defineOp({
+  name: "GlobalAveragePool",
+  domain: BLOCKED_DOMAIN,
+  arity: [1, 1],
+  infer: ([{ dtype, shape }]) => [{ dtype, shape: [shape[0]!, shape[1]!, 1, 1] }],
+});
+/** Mean of each channel of a blocked image, [N, C, 1, 1]: both layouts are one there. */
+export const channelMeans = (x: Value): Value => emit(GlobalAveragePool, [x]);
+
+/**
+ * Mean of each channel of a product of two blocked images, [N, C, 1, 1]: one image is the kernel over the other, every
+ * channel of every example a group of its own. For known batch sizes.
+ */
+export const meansOfProduct = (a: Value, b: Value): Value => {
+  const [batch, channels, h, w] = a.shape as [number, number, number, number],
+    group = batch * channels;
+  const sums = blockedConv(reshape(a, [1, group, h, w]), reshape(b, [group, 1, h, w]), { group });
+  return scale(reshape(sums, [batch, channels, 1, 1]), 1 / (h * w));
+};
 
 /** Whether a sum or an activation can still become part of what made the value. */
 export const isBareConv = ({ node }: Value): boolean =>

@@ -2,14 +2,17 @@ import { foldConstants, type Graph, mergeCommon, simplify, simplifyAlgebra } fro
 import { decomposeInternal } from "../../ops/index.ts";
 import { blockedConvs } from "./blocked-convs.ts";
 import { blockedLayout } from "./blocked-layout.ts";
+import { blockedWeightGrad } from "./blocked-weight-grad.ts";
 import { channelTransposes } from "./channel-transposes.ts";
 import { flipStride1 } from "./flip-stride-1.ts";
+import { packedWeights } from "./packed.ts";
 import { splitReductions } from "./split-reductions.ts";
 import { stridedDataGrad } from "./strided-data-grad.ts";
 import { lowerWeightGrads } from "./weight-grad.ts";
 import { winogradConvs } from "./winograd.ts";
 
 export { BLOCKED_DOMAIN } from "./blocked.ts";
+export { isPackable, packEnds, packTensor, unpackTensor } from "./packed.ts";
 
 /** What a lowering may use. */
 export interface LowerOptions {
@@ -39,9 +42,15 @@ export const cpuPasses: readonly Pass[] = [
     run: simplify,
   },
   {
+    name: "blocked-weight-gradients",
+    summary: "weight gradients of convolutions as one blocked convolution each, where the batch size is known",
+    when: ({ block }) => block > 0,
+    run: (graph, { block }) => blockedWeightGrad(block)(graph),
+  },
+  {
     name: "weight-gradients",
     summary: "weight gradients of convolutions as matrix products over gathered patches",
-    run: lowerWeightGrads,
+    run: (graph, { block }) => lowerWeightGrads(block)(graph),
   },
   {
     name: "blocked-convolutions",
@@ -59,6 +68,12 @@ export const cpuPasses: readonly Pass[] = [
     summary: "data gradients of strided convolutions as one blocked convolution for all phases",
     when: ({ block }) => block > 0,
     run: (graph, { block }) => stridedDataGrad(block)(graph),
+  },
+  {
+    name: "packed-weights",
+    summary: "weights and optimizer states that are fed in the order of blocks stay in it",
+    when: ({ block }) => block > 0,
+    run: (graph, { block }) => packedWeights(block)(graph),
   },
   { name: "decompose", summary: "internal operators written out in standard ones", run: decomposeInternal },
   { name: "algebra", summary: "products with ones, broadcasts and chains of reshapes removed", run: simplifyAlgebra },
@@ -86,6 +101,12 @@ export const cpuPasses: readonly Pass[] = [
     summary: "the runtime's blocked layout for all that lies between blocked convolutions",
     when: ({ block }) => block > 0,
     run: (graph, { block }) => blockedLayout(block)(graph),
+  },
+  {
+    name: "tidy",
+    summary: "chains of reshapes and equal nodes that the layouts left",
+    when: ({ block }) => block > 0,
+    run: (graph) => mergeCommon(simplifyAlgebra(graph)),
   },
 ];
 

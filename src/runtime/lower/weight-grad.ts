@@ -2,6 +2,7 @@ import { sizeOf, type Tensor } from "../../core/index.ts";
 import { constant, type Graph, rewrite, type Value } from "../../graph/index.ts";
 import { concat, ConvWeightGrad, gather, matmul, pad, reduceSum, reshape, transpose } from "../../ops/index.ts";
 import { type ConvForm, convForm } from "./conv-form.ts";
+import { isPackable, unpackedTaps } from "./packed.ts";
 
 /** With fewer channels the rows that Gather copies are too short: the generic form (one Conv) is faster. */
 const MIN_CHANNELS = 2;
@@ -14,16 +15,20 @@ const MAX_PATCHES = 1 << 19;
  * Weight gradients of convolutions as matrix products over patches: x with channels last, its windows copied by one
  * Gather of whole channel rows with a constant index (the runtime's threaded way of copying), times the cotangent.
  * Grouped convolutions and single channels keep the generic form.
+ *
+ * @param block  channels a block holds, on the machine that runs the graph; 0: for none in particular
  */
-export const lowerWeightGrads = (graph: Graph): Graph =>
-  rewrite(graph, (node, [x, g]) => {
-    if (node.op !== ConvWeightGrad || !x || !g) return undefined;
-    const image = x.shape.slice(2),
-      form = convForm(node, image.length);
-    if (form?.group !== 1 || x.shape[1]! < MIN_CHANNELS) return undefined;
-    const { kernel_shape: kernel } = node.attributes as { readonly kernel_shape: readonly number[] };
-    return [weightGrad(x, g, { ...form, image, grid: g.shape.slice(2), kernel })];
-  });
+export const lowerWeightGrads =
+  (block: number) =>
+  (graph: Graph): Graph =>
+    rewrite(graph, (node, [x, g]) => {
+      if (node.op !== ConvWeightGrad || !x || !g) return undefined;
+      const image = x.shape.slice(2),
+        form = convForm(node, image.length);
+      if (form?.group !== 1 || x.shape[1]! < MIN_CHANNELS) return undefined;
+      const { kernel_shape: kernel } = node.attributes as { readonly kernel_shape: readonly number[] };
+      return [weightGrad(x, g, { ...form, image, grid: g.shape.slice(2), kernel }, block)];
+    });
 
 interface Geometry extends ConvForm {
   readonly image: readonly number[];
@@ -32,7 +37,7 @@ interface Geometry extends ConvForm {
 }
 
 /** x [N, C, ...], cotangent g [N, O, ...grid] -> [O, C, ...kernel]. */
-const weightGrad = (x: Value, g: Value, geometry: Geometry): Value => {
+const weightGrad = (x: Value, g: Value, geometry: Geometry, block: number): Value => {
   const { kernel } = geometry,
     [batch, channels] = x.shape as [number, number],
     outs = g.shape[1]!,
@@ -48,7 +53,10 @@ const weightGrad = (x: Value, g: Value, geometry: Geometry): Value => {
     return reshape(product(reshape(patches, [batch, cells, (to - from) * channels])), [outs, to - from, channels]);
   });
   const joined = parts.length === 1 ? parts[0]! : concat(parts, 1);
-  return reshape(transpose(joined, [0, 2, 1]), [outs, channels, ...kernel]);
+  const shape = [outs, channels, ...kernel];
+  return isPackable(shape, block)
+    ? unpackedTaps(joined, shape as [number, number, number, number], block)
+    : reshape(transpose(joined, [0, 2, 1]), shape);
 };
 
 /** x as [N, cells, C], with a row of zeros at the end that stands for the padding. */

@@ -1,0 +1,67 @@
+import { type Graph, rewrite, type Value } from "../../graph/index.ts";
+import { ConvWeightGrad, pad, reshape, transpose } from "../../ops/index.ts";
+import { blocked, blockedConv, channelsLast, plain } from "./blocked.ts";
+import { all, convForm } from "./conv-form.ts";
+import { unpacked } from "./packed.ts";
+
+/** Up to so many input channels a block of them stays together: then one row of output has too little work. */
+const MAX_CHANNELS_BLOCKED = 128;
+
+/**
+ * The weight gradient of a convolution as one blocked convolution: the examples are its channels, x is its image, and
+ * the cotangent its kernel, whose taps lie as far apart as the stride of the forward pass says. Its output is as large
+ * as the weights. Nothing is gathered and nothing summed afterwards, and the runtime's fastest kernel does the products.
+ *
+ * For batch sizes that are known, and multiples of the block.
+ * @param block  channels a block holds, on the machine that runs the graph
+ */
+export const blockedWeightGrad =
+  (block: number) =>
+  (graph: Graph): Graph =>
+    rewrite(graph, (node, [x, g]) => {
+      if (node.op !== ConvWeightGrad || !x || !g || x.shape.length !== 4 || x.dtype !== "float32") return undefined;
+      const [batch, channels, h, w] = x.shape as [number, number, number, number],
+        [, outs, gh, gw] = g.shape as [number, number, number, number],
+        form = convForm(node, 2);
+      if (batch < 1 || batch % block > 0 || outs % block > 0) return undefined;
+      if (form?.group !== 1 || !all(form.dilations, 1)) return undefined;
+      const [kh, kw] = node.attributes["kernel_shape"] as unknown as readonly [number, number],
+        [sy, sx] = form.strides as [number, number],
+        [top, left] = form.pads as [number, number];
+      // Exactly as many places for the kernel as the weights have taps: what the last window does not reach is cut off.
+      const bottom = kh - h - top + sy * (gh - 1),
+        right = kw - w - left + sx * (gw - 1);
+      if (bottom < 0 || right < 0) return undefined;
+      const kernel = kernelOf(g, block),
+        shape = [outs, channels, kh, kw];
+      // Padding that the convolution does by itself costs it its fast path, here for most of its output.
+      const [rows, columns] = [top + h + bottom, left + w + right];
+      const correlate = (image: Value, inRow: number, inColumn: number): Value =>
+        blockedConv(blocked(reshape(image, [1, batch, rows * inRow, columns * inColumn])), kernel, {
+          dilations: [sy * inRow, sx * inColumn],
+        });
+      if (channels % block === 0 && channels <= MAX_CHANNELS_BLOCKED) {
+        // Rows (h, block of channels), columns (w, channel of the block).
+        const blocks = channels / block;
+        const image = transpose(reshape(blocked(x), [batch, blocks, h, w * block]), [0, 2, 1, 3]);
+        const taps = correlate(padded(image, [0, top, 0, left * block, 0, bottom, 0, right * block]), blocks, block);
+        // [O / b, kh, C / b, kw, b (in), b (out)]
+        const ordered = transpose(reshape(taps, [outs / block, kh, blocks, kw * block * block]), [0, 2, 1, 3]);
+        return [unpacked(reshape(ordered, shape), block)];
+      }
+      const last = channels % block === 0 ? channelsLast(x) : transpose(x, [0, 2, 3, 1]);
+      const taps = correlate(padded(last, [0, top, left, 0, 0, bottom, right, 0]), 1, channels);
+      if (channels % block > 0) return [transpose(reshape(plain(taps), [outs, kh, kw, channels]), [0, 3, 1, 2])];
+      // [O / b, kh, kw, C / b, b (in), b (out)]
+      const blocks = reshape(taps, [outs / block, kh * kw, channels / block, block * block]);
+      return [unpacked(reshape(transpose(blocks, [0, 2, 1, 3]), shape), block)];
+    });
+
+const padded = (x: Value, pads: readonly number[]): Value => (all(pads, 0) ? x : pad(x, pads));
+
+/** The cotangent [N, O, h, w] as weights [O, N, h, w] in the order of {@link blockedConv}. */
+const kernelOf = (g: Value, block: number): Value => {
+  const [batch, outs, h, w] = g.shape as [number, number, number, number];
+  const pieces = reshape(blocked(g), [batch / block, block, outs / block, h * w, block]);
+  return reshape(transpose(pieces, [2, 0, 3, 1, 4]), [outs, batch, h, w]);
+};
