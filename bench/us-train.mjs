@@ -1,5 +1,5 @@
 /** A training step on our side: the graph that `temper train` runs, its outputs fed back, in the loop's own thread. */
-import { createRng, f32, i64 } from "../dist/core/index.js";
+import { createRng, f32, i64, release } from "../dist/core/index.js";
 import { withBatch } from "../dist/graph/index.js";
 import { model } from "../dist/models/index.js";
 import { countParameters, initialize } from "../dist/nn/index.js";
@@ -33,7 +33,9 @@ export const trainTask = async ({ network, batch }, threads) => {
     run: async () => {
       const scalars = Object.entries(optimizer.scalars(0.01, ++step)).map(([name, value]) => [name, f32([value], [])]);
       const { loss, ...next } = await program.run({ ...views, ...Object.fromEntries(scalars), ...tensors });
-      tensors = Object.fromEntries(Object.entries(tensors).map(([name, old]) => [name, next[`next.${name}`] ?? old]));
+      const before = Object.entries(tensors);
+      tensors = Object.fromEntries(before.map(([name, old]) => [name, next[`next.${name}`] ?? old]));
+      release(before.filter(([name, old]) => tensors[name] !== old).map(([, { data }]) => data));
       if (!Number.isFinite(loss.data[0])) throw new Error(`The loss is ${loss.data[0]} after ${step} steps.`);
     },
   };

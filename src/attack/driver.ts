@@ -1,4 +1,12 @@
-import { createRng, type OptionValues, type OptionSpec, resolveOptions, type Rng, TemperError } from "../core/index.ts";
+import {
+  createRng,
+  type OptionValues,
+  type OptionSpec,
+  release,
+  resolveOptions,
+  type Rng,
+  TemperError,
+} from "../core/index.ts";
 import { type Ascent, type Evaluation, project } from "./attack.ts";
 import { createFront, type Front, gather, shrink } from "./front.ts";
 import type { AttackRequest, AttackResult } from "./request.ts";
@@ -144,6 +152,7 @@ const move = (
   slope.forEach((size, row) => {
     if (!Number.isFinite(size)) next.set(state.adv.subarray(row * d, (row + 1) * d), row * d);
   });
+  if (i > 0) release([state.adv]); // what the program gave before; the first points are the attack's own
   state.adv = next;
 };
 

@@ -1,5 +1,6 @@
 export * from "./error.ts";
 export * from "./options.ts";
 export * from "./random.ts";
+export * from "./release.ts";
 export * from "./tensor.ts";
 export * from "./hash.ts";

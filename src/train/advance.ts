@@ -1,5 +1,5 @@
 import { perturb, pgd, predictionOf } from "../attack/index.ts";
-import { createRng, f32, i64, type Tensor, TemperError } from "../core/index.ts";
+import { createRng, f32, i64, release, type Tensor, TemperError } from "../core/index.ts";
 import { type Batch, batchOf } from "../data/index.ts";
 import type { Run } from "./run.ts";
 import { nextName, viewInput } from "./step-graph.ts";
@@ -23,9 +23,9 @@ export const advance = async (run: Run): Promise<number> => {
   const { loss, logits, ...next } = await run.program.run({ ...views, labels, ...feeds, ...run.tensors });
   const value = (loss!.data as Float32Array)[0]!;
   if (!Number.isFinite(value)) throw diverged(run, `the loss became ${value}`, lr);
-  run.tensors = Object.fromEntries(
-    Object.entries(run.tensors).map(([name, old]) => [name, next[nextName(name)] ?? old]),
-  );
+  const before = Object.entries(run.tensors);
+  run.tensors = Object.fromEntries(before.map(([name, old]) => [name, next[nextName(name)] ?? old]));
+  release(before.filter(([name, old]) => run.tensors[name] !== old).map(([, { data }]) => data));
   const attacked = objective.views.includes("adversarial");
   run.state = {
     ...state,

@@ -16,6 +16,7 @@ import {
   numbers,
   parseNumber,
   philox,
+  release,
   resolveOptions,
   sameShape,
   tensor,
@@ -211,5 +212,34 @@ describe("hash", () => {
       shifted = new Uint8Array(102);
     shifted.set(bytes, 3);
     expect(hash(shifted.subarray(3, 102))).toBe(hash(bytes));
+  });
+});
+
+describe("release", () => {
+  it("frees whole arrays and leaves views alone", async () => {
+    release([new Float32Array(1)]); // the first call may only open the way
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const whole = new Float32Array(1000),
+      large = new Float32Array(1000),
+      view = large.subarray(1);
+    release([whole, view]);
+    expect(whole.length).toBe(0);
+    expect(view.length).toBe(999);
+    expect(large.length).toBe(1000);
+    release([large, large]);
+    expect(large.length).toBe(0);
+  });
+
+  it("keeps the memory of a loop low", async () => {
+    release([new Float32Array(1)]);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const before = process.memoryUsage().arrayBuffers;
+    let most = 0;
+    for (let i = 0; i < 50; i++) {
+      const array = new Float32Array(1 << 20).fill(i);
+      release([array]);
+      most = Math.max(most, process.memoryUsage().arrayBuffers - before);
+    }
+    expect(most).toBeLessThan(3 * 2 ** 22);
   });
 });

@@ -1,9 +1,9 @@
-import { constant, constantOf, type Graph, type Node, rewrite, type Value } from "../../graph/index.ts";
-import { Conv, ConvTranspose, gather, reshape } from "../../ops/index.ts";
+import { constantOf, type Graph, type Node, rewrite, type Value } from "../../graph/index.ts";
+import { Conv, ConvTranspose, reshape } from "../../ops/index.ts";
 import { blocked, blockedConv, fedWeights, plain } from "./blocked.ts";
 import { convForm } from "./conv-form.ts";
 import { stride1Pads } from "./flip-stride-1.ts";
-import { packedOf } from "./packed.ts";
+import { exchangedBlocks, packedOf } from "./packed.ts";
 
 /**
  * Convolutions whose weights are fed (training), and their data gradients of stride 1, in the runtime's blocked layout.
@@ -47,25 +47,8 @@ const backwardOrder = (w: Value, block: number): Value => {
   const [ins, outs, kh, kw] = w.shape as [number, number, number, number],
     taps = kh * kw,
     packed = packedOf(w);
-  if (packed) return flippedBlocks(packed, [ins, outs, kh, kw], block);
+  const reversed = Array.from({ length: taps }, (_, tap) => taps - 1 - tap);
+  if (packed) return reshape(exchangedBlocks(packed, reversed, block), [outs, ins, kh, kw]);
   const at = (o: number, i: number, tap: number): number => ((i * outs) / block + o) * taps + taps - 1 - tap;
   return fedWeights(w, taps, [outs, ins, kh, kw], block, at);
-};
-
-/** The same from packed weights: inputs and outputs of each block exchanged, then the blocks put in order. */
-const flippedBlocks = (
-  packed: Value,
-  [ins, outs, kh, kw]: readonly [number, number, number, number],
-  block: number,
-): Value => {
-  const taps = kh * kw,
-    count = (ins / block) * (outs / block) * taps,
-    index = new Int32Array(count);
-  let next = 0;
-  for (let o = 0; o < outs / block; o++)
-    for (let i = 0; i < ins / block; i++)
-      for (let tap = taps - 1; tap >= 0; tap--) index[next++] = ((i * outs) / block + o) * taps + tap;
-  const rows = reshape(blocked(reshape(packed, [count, block, block, 1])), [count, block * block]);
-  const order = constant({ dtype: "int32", shape: [count], data: index });
-  return reshape(gather(rows, order, 0), [outs, ins, kh, kw]);
 };

@@ -198,12 +198,13 @@ export const fedWeights = (
   at: (outputs: number, input: number, tap: number) => number,
 ): Value => {
   const count = (outs * ins * kh * kw) / block,
+    given = sizeOf(w.shape) / block,
     index = new Int32Array(count);
   let next = 0;
   for (let o = 0; o < outs / block; o++)
     for (let i = 0; i < ins; i += block)
       for (let tap = 0; tap < kh * kw; tap++)
         for (let inner = i; inner < i + block; inner++) index[next++] = at(o, inner, tap);
-  const rows = reshape(blocked(reshape(w, [count / columns, block, columns, 1])), [count, block]);
+  const rows = reshape(blocked(reshape(w, [given / columns, block, columns, 1])), [given, block]);
   return reshape(gather(rows, constant({ dtype: "int32", shape: [count], data: index }), 0), [outs, ins, kh, kw]);
 };

@@ -6,6 +6,7 @@ import { blockedWeightGrad } from "./blocked-weight-grad.ts";
 import { channelTransposes } from "./channel-transposes.ts";
 import { flipStride1 } from "./flip-stride-1.ts";
 import { packedWeights } from "./packed.ts";
+import { phaseDataGrad } from "./phase-data-grad.ts";
 import { splitReductions } from "./split-reductions.ts";
 import { stridedDataGrad } from "./strided-data-grad.ts";
 import { lowerWeightGrads } from "./weight-grad.ts";
@@ -68,6 +69,12 @@ export const cpuPasses: readonly Pass[] = [
     summary: "data gradients of strided convolutions as one blocked convolution for all phases",
     when: ({ block }) => block > 0,
     run: (graph, { block }) => stridedDataGrad(block)(graph),
+  },
+  {
+    name: "phase-data-gradients",
+    summary: "the other data gradients of strided convolutions as one blocked convolution a phase",
+    when: ({ block }) => block > 0,
+    run: (graph, { block }) => phaseDataGrad(block)(graph),
   },
   {
     name: "packed-weights",

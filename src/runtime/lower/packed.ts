@@ -2,6 +2,7 @@ import { sameShape, type Tensor } from "../../core/index.ts";
 import {
   apply,
   attr,
+  constant,
   createGraph,
   defineOp,
   emit,
@@ -11,7 +12,7 @@ import {
   type Shape,
   type Value,
 } from "../../graph/index.ts";
-import { reshape, transpose } from "../../ops/index.ts";
+import { gather, reshape, transpose } from "../../ops/index.ts";
 import { blocked, blockedWeights, plain } from "./blocked.ts";
 import { isElementwise, isScalar } from "./elementwise.ts";
 
@@ -61,6 +62,20 @@ const packRows = (rows: Value, shape: Shape): Value => {
 export const unpackedTaps = (w: Value, shape: WeightShape, block: number): Value => {
   const [outs, ins, kh, kw] = shape;
   return unpacked(packRows(transpose(reshape(w, [outs, kh * kw, ins / block, block]), [0, 2, 1, 3]), shape), block);
+};
+
+/**
+ * Packed weights [I, O, kh, kw] of a transposed convolution -> [O / b, I / b, taps, b (in), b (out)]: inputs and outputs
+ * of each block exchanged, the blocks put in order. @param taps  those that are wanted, in their order
+ */
+export const exchangedBlocks = (packed: Value, taps: readonly number[], block: number): Value => {
+  const [ins, outs, kh, kw] = packed.shape as WeightShape,
+    count = (ins / block) * (outs / block) * kh * kw;
+  const index: number[] = [];
+  for (let o = 0; o < outs / block; o++)
+    for (let i = 0; i < ins / block; i++) for (const tap of taps) index.push(((i * outs) / block + o) * kh * kw + tap);
+  const rows = reshape(blocked(reshape(packed, [count, block, block, 1])), [count, block * block]);
+  return gather(rows, constant({ dtype: "int32", shape: [index.length], data: Int32Array.from(index) }), 0);
 };
 
 /** The packed weights that plain ones were made from. */
