@@ -56,6 +56,7 @@ const networkRow = (network, mode, batch) => {
       us(task),
       peer("torch", task),
       network === "resnet18" && peer("torch channels_last", { ...task, variant: "channels_last" }),
+      network === "resnet18" && mode === "forward" && batch > 1 && us({ ...task, winograd: true }, "temper, Winograd"),
       network === "mnist" && mode === "gradient" && us({ ...task, via: "engine" }, "temper through compile()"),
       network === "resnet18" && mode !== "train" && hasLaboratory() && { name: "hand", kind: "hand", task },
     ],

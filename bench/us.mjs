@@ -15,7 +15,7 @@ const numbers = (length, scale = 1) => Float32Array.from({ length }, (_, i) => s
 const runtimeOf = (via) => (via === "engine" ? createEngine() : createLocalRuntime());
 
 const networkTask = async (task, threads) => {
-  const { network, mode, batch, file, via } = task;
+  const { network, mode, batch, file, via, winograd = mode === "gradient" && batch > 1 } = task;
   if (mode === "train") return (await import("./us-train.mjs")).trainTask(task, threads);
   const model = readModel(file);
   const trained = Object.entries(model.parameters).filter(([name]) => !name.includes("running_"));
@@ -27,7 +27,7 @@ const networkTask = async (task, threads) => {
   const forward = mode === "forward";
   const program = await runtime.compile(forward ? graph : gradientGraph(graph, "cross-entropy"), {
     threads,
-    winograd: !forward && batch > 1, // as the library's attacks compile it
+    winograd, // default: as the library's attacks compile it
   });
   const given = forward ? { x: feeds.x } : feeds,
     wanted = forward ? ["logits"] : ["gradient"];

@@ -46,3 +46,19 @@ it.each(Object.keys(losses))("%s and its gradient are the same on ONNX Runtime, 
     });
   }
 });
+
+it("cross-entropy has an exact gradient in float32 where the model is sure", async () => {
+  // The logits of the label lead by 5 to 60: p(label) - 1 is rounding noise from 12 on, and exactly 0 from 17 on.
+  const leads = [5, 12, 17, 30, 60];
+  const logits = Float32Array.from(leads.flatMap((lead) => [lead, 0, -0.5, 0.25, -2]));
+  const feeds = {
+    logits: tensor("float32", [5, K], logits),
+    given: i64([0, 0, 0, 0, 0]),
+    targets: i64([1, 1, 1, 1, 1]),
+  };
+  using fast = await compile(lossGraph(losses["cross-entropy"]), { device: "cpu", threads: 1 });
+  using exact = await compile(lossGraph(losses["cross-entropy"]), { device: "reference" });
+  const [a, b] = [await fast.run(feeds), await exact.run(feeds)].map(({ gradient }) => toFloat64(gradient!));
+  a!.forEach((v, i) => expect(Math.abs(v / b![i]! - 1), `entry ${i}`).toBeLessThan(1e-5));
+  leads.forEach((lead, row) => expect(b![row * K]! / -Math.exp(-lead)).toBeGreaterThan(2));
+});
