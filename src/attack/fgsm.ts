@@ -16,7 +16,7 @@ export const fgsm = defineAttack({
   steps: () => 1,
   restarts: () => 1,
   init: ({ x, d, threat, rngFor, options: { randomStart } }) => ({
-    adv: randomStart ? threat.randomStart(x, rngFor, d) : x.slice(),
+    adv: randomStart ? threat.noise(x, rngFor, d) : x.slice(), // the driver projects
   }),
   step: ({ d, threat }, state, { gradient }) => {
     const [low, high] = threat.box;

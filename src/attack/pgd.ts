@@ -18,7 +18,7 @@ export const pgd = defineAttack({
   steps: ({ steps }) => steps,
   restarts: ({ restarts }) => restarts,
   init: ({ x, d, threat, rngFor, options: { randomStart } }) => ({
-    adv: randomStart ? threat.randomStart(x, rngFor, d) : x.slice(),
+    adv: randomStart ? threat.noise(x, rngFor, d) : x.slice(), // the driver projects
   }),
   stepLength: ({ threat, steps, options: { stepSize } }) => stepSize || (2.5 * threat.epsilon) / steps,
   step: ({ d, threat, steps, options: { stepSize } }, state, { gradient }) =>

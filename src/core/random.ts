@@ -114,7 +114,19 @@ const stream = (k0: number, k1: number): Rng => {
     normal,
     int,
     fillUniform: (out, low, high) => {
-      for (let i = 0; i < out.length; i++) out[i] = low + (high - low) * uniform();
+      const width = (high - low) / 4294967296,
+        end = out.length;
+      let i = 0;
+      while (i < end && used < 4) out[i++] = low + width * next();
+      for (; i + 4 <= end; i += 4) {
+        philox(block, counter >>> 0, Math.floor(counter / 4294967296), 0, 0, k0, k1);
+        counter++;
+        out[i] = low + width * block[0]!;
+        out[i + 1] = low + width * block[1]!;
+        out[i + 2] = low + width * block[2]!;
+        out[i + 3] = low + width * block[3]!;
+      }
+      while (i < end) out[i++] = low + width * next();
     },
     fillNormal: (out, mean, deviation) => {
       for (let i = 0; i < out.length; i++) out[i] = mean + deviation * normal();

@@ -57,6 +57,8 @@ export const linf: Norm = {
     }
   },
   noise: (x, adv, at, d, { epsilon }, rng) => {
-    for (let i = at; i < at + d; i++) adv[i] = x[i]! + epsilon * (2 * rng.uniform() - 1);
+    const row = adv.subarray(at, at + d);
+    rng.fillUniform(row, -epsilon, epsilon);
+    for (let i = 0; i < d; i++) row[i]! += x[at + i]!;
   },
 };

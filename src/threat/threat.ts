@@ -80,6 +80,8 @@ export interface Threat {
     d: number,
     options?: AscendOptions,
   ) => number;
+  /** {@link Threat.randomStart} before it is projected, for callers that project anyway. */
+  readonly noise: (x: Float32Array, rngFor: (row: number) => Rng, d: number, epsilons?: PerRow) => Float32Array;
   /**
    * A random point of the set for every row: linf uniform, l2 a random direction with uniform length, l1 projected
    * Gaussian noise; then projected.
@@ -149,12 +151,13 @@ const build = (norm: Norm, name: NormName, region: { epsilon: number; low: numbe
       }
       return bad;
     },
-    randomStart: (x, rngFor, d, epsilons = epsilon) => {
+    noise: (x, rngFor, d, epsilons = epsilon) => {
       const adv = new Float32Array(x.length),
         n = rows(x, adv, d);
       for (let i = 0; i < n; i++) norm.noise(x, adv, i * d, d, regionOf(epsilons, i), rngFor(i));
-      return self.project(x, adv, d, epsilons);
+      return adv;
     },
+    randomStart: (x, rngFor, d, epsilons) => self.project(x, self.noise(x, rngFor, d, epsilons), d, epsilons),
     check: (x, d) => {
       rows(x, x, d);
       let bad = -1;
