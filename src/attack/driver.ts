@@ -156,6 +156,12 @@ const move = (
   state.adv = next;
 };
 
+/**
+ * A point that the forward pass has judged wins over one that it has not, up to this share of its margin: so close, the
+ * gradient's program cannot tell them apart for certain, and it would cost another forward pass to ask.
+ */
+const NEAR = 0.99;
+
 /** Takes up what the model says about the points of the front: verdicts, counts, best points. Gives the rows to go on with. */
 const judge = (
   { target: { d, classes }, request: { threat, exhaustive }, explores, result, margins, confirmed }: Run,
@@ -163,7 +169,8 @@ const judge = (
   evaluation: Evaluation | Ascent,
 ): number[] => {
   const { logits, loss } = evaluation,
-    withGradient = loss.length > 0;
+    withGradient = loss.length > 0,
+    sure = !withGradient && !explores; // the forward pass itself, at the very point
   const inside = explores ? threat.contains(x, adv, d) : undefined;
   const counts = withGradient ? result.gradientEvaluations : result.forwardEvaluations;
   return Array.from(rows.keys()).filter((row) => {
@@ -174,10 +181,11 @@ const judge = (
     if (inside?.[row] === 0) return true;
     const fools = predictionOf(logits, row, classes) !== label,
       margin = marginOf(logits, row, classes, label);
-    if (margin > margins[example]! || (fools && !result.broken[example])) {
+    const tie = sure && fools && confirmed[example] === 0 && margin >= NEAR * margins[example]!;
+    if (margin > margins[example]! || (fools && !result.broken[example]) || tie) {
       result.adv.set(adv.subarray(row * d, (row + 1) * d), example * d);
       margins[example] = margin;
-      confirmed[example] = withGradient || explores ? 0 : 1;
+      confirmed[example] = sure ? 1 : 0;
     }
     if (fools) result.broken[example] = 1;
     return exhaustive || !fools;

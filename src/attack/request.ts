@@ -23,7 +23,8 @@ export interface AttackRequest {
 export interface AttackResult {
   /**
    * Points of the set. Broken examples: the first misclassified one, or with `exhaustive` the one of largest margin
-   * (largest wrong score minus the label's). Others: the one of largest margin that was seen.
+   * (largest wrong score minus the label's; within 1 %, one that the forward pass had judged anyway). Others: the one of
+   * largest margin that was seen.
    */
   readonly adv: Float32Array;
   readonly broken: Uint8Array;

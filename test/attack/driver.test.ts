@@ -85,7 +85,12 @@ describe("runAttack", () => {
     };
     const asked = await Promise.all(seen.slice(0, 14).map(margins)),
       reported = await margins(adv);
-    reported.forEach((m, i) => expect(m).toBeCloseTo(Math.max(...asked.map((row) => row[i]!)), 5));
+    reported.forEach((m, i) => {
+      const most = Math.max(...asked.map((row) => row[i]!));
+      // Of fooling points within 1 % of each other, the one that the forward pass had judged anyway.
+      if (most > 0) expect(m / most).toBeGreaterThanOrEqual(0.99);
+      else expect(m).toBeCloseTo(most, 5);
+    });
   });
 
   it("says how far it is and stops between steps; what it reports then was judged again all the same", async () => {
