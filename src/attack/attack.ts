@@ -65,8 +65,8 @@ export interface AttackType<S extends OptionSpec = OptionSpec, T extends AttackS
   readonly explores?: (options: OptionValues<S>) => boolean;
   readonly init: (context: AttackContext<OptionValues<S>>) => T;
   /**
-   * For attacks whose `step` is the threat's steepest ascent (`Threat.ascend`) and no more: its length. The model's own
-   * program may then take the step, beside the gradient.
+   * For attacks whose `step`, where elements have ranges (l-inf), is the threat's steepest ascent (`Threat.ascend`) and no
+   * more: its length. The model's own program may then take the step, beside the gradient.
    */
   readonly stepLength?: (context: AttackContext<OptionValues<S>>) => number;
   /** Moves `state.adv`. @param i  number of the step, from 0 */

@@ -18,6 +18,7 @@ export const fgsm = defineAttack({
   init: ({ x, d, threat, rngFor, options: { randomStart } }) => ({
     adv: randomStart ? threat.noise(x, rngFor, d) : x.slice(), // the driver projects
   }),
+  stepLength: ({ threat }) => threat.epsilon, // in l-inf; where sets have no ranges, `step` is asked
   step: ({ d, threat }, state, { gradient }) => {
     const [low, high] = threat.box;
     // l1: the single steepest element would hit the box long before epsilon; so each moves by half of the box.

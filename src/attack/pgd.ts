@@ -1,5 +1,12 @@
 import { bool, choice, float, int } from "../core/index.ts";
-import { defineAttack } from "./attack.ts";
+import { type AttackContext, defineAttack } from "./attack.ts";
+
+const stepLength = ({
+  threat,
+  steps,
+  options: { stepSize },
+}: Pick<AttackContext<{ readonly stepSize: number }>, "threat" | "steps" | "options">): number =>
+  stepSize || (2.5 * threat.epsilon) / steps;
 
 export const pgd = defineAttack({
   name: "pgd",
@@ -20,7 +27,6 @@ export const pgd = defineAttack({
   init: ({ x, d, threat, rngFor, options: { randomStart } }) => ({
     adv: randomStart ? threat.noise(x, rngFor, d) : x.slice(), // the driver projects
   }),
-  stepLength: ({ threat, steps, options: { stepSize } }) => stepSize || (2.5 * threat.epsilon) / steps,
-  step: ({ d, threat, steps, options: { stepSize } }, state, { gradient }) =>
-    threat.ascend(state.adv, gradient, stepSize || (2.5 * threat.epsilon) / steps, d),
+  stepLength,
+  step: (context, state, { gradient }) => context.threat.ascend(state.adv, gradient, stepLength(context), context.d),
 });

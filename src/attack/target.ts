@@ -19,7 +19,8 @@ export interface Target extends Disposable {
   readonly evaluate: (x: Float32Array, labels: Int32Array, loss: LossName) => Promise<Evaluation>;
   /**
    * Where the target can: logits and losses, and the points one step of length `step` along the sign of the gradient
-   * ahead, cut to their ranges. The gradient stays where it is, and is given empty. @throws as `logits`
+   * ahead, cut to their ranges, in an array of their own. The gradient stays where it is, and is given empty.
+   * @throws as `logits`
    */
   readonly ascend?:
     | ((x: Float32Array, labels: Int32Array, loss: LossName, step: number, ranges: Ranges) => Promise<Ascent>)

@@ -12,8 +12,7 @@ const openChannel = (): void => {
 
 /**
  * Gives the memory of arrays back now; they are empty afterwards. The collector does it too, but late: a loop that
- * makes large arrays at every step then pays for fresh memory each time, which is most of the time that a small
- * network's step takes, and its memory peaks higher. Views of a part of something are left alone.
+ * makes large arrays at every step then pays for fresh memory each time, and its memory peaks higher. Views of a part of something are left alone.
  */
 export const release = (arrays: Iterable<ArrayBufferView>): void => {
   for (const array of arrays) {

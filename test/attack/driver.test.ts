@@ -250,7 +250,7 @@ describe("perturb", () => {
 
 describe("steps in the model's own program", () => {
   it("are those of the loop outside, and what they report lies in the set", async () => {
-    const { target, labels, request } = await setting();
+    const { target, request } = await setting();
     expect(target.ascend).toBeDefined();
     const outside = { ...target, ascend: undefined };
     for (const [attack, options] of [
@@ -268,7 +268,6 @@ describe("steps in the model's own program", () => {
         inside.slope.forEach((v, i) => expect(v / loop.slope[i]!).toBeCloseTo(1, 5));
         expect(set.contains(x, inside.adv, D, 0)).toEqual(new Uint8Array(12).fill(1));
         expect(inside.adv).not.toEqual(x);
-        expect(labels.length).toBe(12);
       }
   });
 
@@ -287,7 +286,7 @@ describe("steps in the model's own program", () => {
     expect(slope[1]).toBeGreaterThan(0);
   });
 
-  it("step by whole steps along gradients as small as float32 can hold", async () => {
+  it("step by whole steps along gradients as small as normal float32 numbers are", async () => {
     const w = new Float32Array(4).fill(1e-38);
     w[2] = 0;
     w[1] = w[3] = 0;

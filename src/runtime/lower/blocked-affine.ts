@@ -1,4 +1,4 @@
-import type { Value } from "../../graph/index.ts";
+import type { Node, Value } from "../../graph/index.ts";
 import {
   add,
   addScalar,
@@ -15,7 +15,6 @@ import {
   Sub,
   sub,
 } from "../../ops/index.ts";
-import type { Node } from "../../graph/index.ts";
 import { blockedConv, depthwiseOf, ones, unblocked } from "./blocked.ts";
 
 /** a x + b with numbers a channel, [C] each. */
@@ -26,8 +25,8 @@ interface Affine {
 
 /**
  * Operators that scale and shift channels, as a depthwise convolution of size 1x1: one operator, which sums and
- * activations can join, and which the next of its kind is multiplied into. Broadcasting in memory order would touch
- * 16 numbers at a time.
+ * activations can join, and which the next of its kind is multiplied into. Broadcasting in memory order would go
+ * block by block.
  *
  * @returns the blocked result, where `node` is such an operator on a blocked value
  */

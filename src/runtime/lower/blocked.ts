@@ -1,6 +1,6 @@
 import { formatShape, sizeOf, type Tensor, TemperError } from "../../core/index.ts";
 import { type AnyOp, attr, constant, defineOp, type Dim, emit, type Node, type Value } from "../../graph/index.ts";
-import { gather, reshape, scale } from "../../ops/index.ts";
+import { reshape, scale } from "../../ops/index.ts";
 import { all } from "./conv-form.ts";
 
 /**
@@ -182,29 +182,4 @@ export const blockedWeights = (
           for (let inner = i; inner < i + width; inner++)
             for (let outer = o; outer < o + block; outer++) data[next++] = at(outer, inner, y, x);
   return { dtype: "float32", shape: [outs, ins, kh, kw], data };
-};
-
-/**
- * The same for weights that are fed, put in order at each run.
- *
- * @param w  weights whose axis of outputs comes before `columns` further elements
- * @param at  for (block of outputs, input, tap) the place, in blocks of outputs, of its row in w [..., columns]
- */
-export const fedWeights = (
-  w: Value,
-  columns: number,
-  [outs, ins, kh, kw]: readonly [number, number, number, number],
-  block: number,
-  at: (outputs: number, input: number, tap: number) => number,
-): Value => {
-  const count = (outs * ins * kh * kw) / block,
-    given = sizeOf(w.shape) / block,
-    index = new Int32Array(count);
-  let next = 0;
-  for (let o = 0; o < outs / block; o++)
-    for (let i = 0; i < ins; i += block)
-      for (let tap = 0; tap < kh * kw; tap++)
-        for (let inner = i; inner < i + block; inner++) index[next++] = at(o, inner, tap);
-  const rows = reshape(blocked(reshape(w, [given / columns, block, columns, 1])), [given, block]);
-  return reshape(gather(rows, constant({ dtype: "int32", shape: [count], data: index }), 0), [outs, ins, kh, kw]);
 };

@@ -1,7 +1,7 @@
 import { type DType, fromFloat64, sizeOf, type Tensor, toFloat64 } from "../../core/index.ts";
-import { constant, constantOf, emit, type Graph, type Node, rewrite, type Value } from "../../graph/index.ts";
+import { constant, constantOf, emit, type Graph, rewrite, type Value } from "../../graph/index.ts";
 import { Conv, ConvTranspose, matmul, reshape, transpose } from "../../ops/index.ts";
-import { all, convForm } from "./conv-form.ts";
+import { all, type ConvForm, convForm } from "./conv-form.ts";
 
 /** Below this many input channels ConvTranspose beats a convolution with flipped weights (engine measurements). */
 const MIN_FLIP_CHANNELS = 8;
@@ -15,7 +15,7 @@ export const flipStride1 = (graph: Graph): Graph =>
   rewrite(graph, (node, [x, w, bias]) => {
     if (node.op !== ConvTranspose || !x || !w || bias || w.shape.some((d) => d < 0)) return undefined;
     const form = convForm(node, w.shape.length - 2),
-      pads = stride1Pads(node, w.shape.slice(2));
+      pads = form && stride1Pads(form, w.shape.slice(2));
     if (!form || !pads || w.shape[1]! * form.group < MIN_FLIP_CHANNELS) return undefined;
     const { dilations, group } = form,
       weights = constantOf(w),
@@ -25,9 +25,8 @@ export const flipStride1 = (graph: Graph): Graph =>
   });
 
 /** Pads of the equivalent convolution, d (k - 1) - p, or undefined where there is none. */
-export const stride1Pads = (node: Node, spatial: readonly number[]): readonly number[] | undefined => {
-  const form = convForm(node, spatial.length);
-  if (!form || !all(form.strides, 1) || !all(form.outputPadding, 0)) return undefined;
+export const stride1Pads = (form: ConvForm, spatial: readonly number[]): readonly number[] | undefined => {
+  if (!all(form.strides, 1) || !all(form.outputPadding, 0)) return undefined;
   const out = form.pads.map((pad, i) => form.dilations[i % spatial.length]! * (spatial[i % spatial.length]! - 1) - pad);
   return out.every((p) => p >= 0) ? out : undefined;
 };

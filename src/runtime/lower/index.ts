@@ -35,6 +35,14 @@ export interface Pass {
   readonly run: (graph: Graph, options: Required<LowerOptions>) => Graph;
 }
 
+/** A pass that needs to know the runtime's block. */
+const blockedPass = (name: string, summary: string, pass: (block: number) => (graph: Graph) => Graph): Pass => ({
+  name,
+  summary,
+  when: ({ block }) => block > 0,
+  run: (graph, { block }) => pass(block)(graph),
+});
+
 /** The lowering for ONNX Runtime on CPUs, in order. `temper inspect --passes` shows what each does to a graph. */
 export const cpuPasses: readonly Pass[] = [
   {
@@ -42,46 +50,41 @@ export const cpuPasses: readonly Pass[] = [
     summary: "constants folded, batch norms folded into convolutions, equal nodes merged",
     run: simplify,
   },
-  {
-    name: "blocked-weight-gradients",
-    summary: "weight gradients of convolutions as one blocked convolution each, where the batch size is known",
-    when: ({ block }) => block > 0,
-    run: (graph, { block }) => blockedWeightGrad(block)(graph),
-  },
+  blockedPass(
+    "blocked-weight-gradients",
+    "weight gradients of convolutions as one blocked convolution each, where the batch size is known",
+    blockedWeightGrad,
+  ),
   {
     name: "weight-gradients",
     summary: "weight gradients of convolutions as matrix products over gathered patches",
     run: (graph, { block }) => lowerWeightGrads(block)(graph),
   },
-  {
-    name: "blocked-convolutions",
-    summary: "convolutions with fed weights, and their data gradients of stride 1, in the runtime's blocked layout",
-    when: ({ block }) => block > 0,
-    run: (graph, { block }) => blockedConvs(block)(graph),
-  },
+  blockedPass(
+    "blocked-convolutions",
+    "convolutions with fed weights, and their data gradients of stride 1, in the runtime's blocked layout",
+    blockedConvs,
+  ),
   {
     name: "flip-stride-1",
     summary: "data gradients of stride-1 convolutions as convolutions with flipped weights",
     run: flipStride1,
   },
-  {
-    name: "strided-data-gradients",
-    summary: "data gradients of strided convolutions as one blocked convolution for all phases",
-    when: ({ block }) => block > 0,
-    run: (graph, { block }) => stridedDataGrad(block)(graph),
-  },
-  {
-    name: "phase-data-gradients",
-    summary: "the other data gradients of strided convolutions as one blocked convolution a phase",
-    when: ({ block }) => block > 0,
-    run: (graph, { block }) => phaseDataGrad(block)(graph),
-  },
-  {
-    name: "packed-weights",
-    summary: "weights and optimizer states that are fed in the order of blocks stay in it",
-    when: ({ block }) => block > 0,
-    run: (graph, { block }) => packedWeights(block)(graph),
-  },
+  blockedPass(
+    "strided-data-gradients",
+    "data gradients of strided convolutions as one blocked convolution for all phases",
+    stridedDataGrad,
+  ),
+  blockedPass(
+    "phase-data-gradients",
+    "the other data gradients of strided convolutions as one blocked convolution a phase",
+    phaseDataGrad,
+  ),
+  blockedPass(
+    "packed-weights",
+    "weights and optimizer states that are fed in the order of blocks stay in it",
+    packedWeights,
+  ),
   { name: "decompose", summary: "internal operators written out in standard ones", run: decomposeInternal },
   { name: "algebra", summary: "products with ones, broadcasts and chains of reshapes removed", run: simplifyAlgebra },
   {
@@ -89,12 +92,11 @@ export const cpuPasses: readonly Pass[] = [
     summary: "sums over the batch and further axes in two steps, the batch last",
     run: splitReductions,
   },
-  {
-    name: "channel-transposes",
-    summary: "transpositions that move channels, by way of the runtime's blocked layout",
-    when: ({ block }) => block > 0,
-    run: (graph, { block }) => channelTransposes(block)(graph),
-  },
+  blockedPass(
+    "channel-transposes",
+    "transpositions that move channels, by way of the runtime's blocked layout",
+    channelTransposes,
+  ),
   { name: "fold", summary: "constants folded", run: foldConstants },
   { name: "merge", summary: "equal nodes merged", run: mergeCommon },
   {
@@ -103,12 +105,11 @@ export const cpuPasses: readonly Pass[] = [
     when: ({ block, winograd }) => block > 0 && winograd,
     run: (graph, { block }) => winogradConvs(block)(graph),
   },
-  {
-    name: "blocked-layout",
-    summary: "the runtime's blocked layout for all that lies between blocked convolutions",
-    when: ({ block }) => block > 0,
-    run: (graph, { block }) => blockedLayout(block)(graph),
-  },
+  blockedPass(
+    "blocked-layout",
+    "the runtime's blocked layout for all that lies between blocked convolutions",
+    blockedLayout,
+  ),
   {
     name: "tidy",
     summary: "chains of reshapes and equal nodes that the layouts left",

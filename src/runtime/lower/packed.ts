@@ -20,36 +20,33 @@ type WeightShape = readonly [number, number, number, number];
 
 /** Whether weights of this shape are kept in the order of blocks: those of convolutions between blocked layers. */
 export const isPackable = (shape: Shape, block: number): boolean =>
-  block > 0 && shape.length === 4 && shape[0]! % block === 0 && shape[1]! % block === 0;
+  block > 0 && shape.length === 4 && shape.every((d) => d > 0) && shape[0]! % block === 0 && shape[1]! % block === 0;
 
-/** Plain weights [O, I, kh, kw] in the order in which blocked convolutions read them; the declared shape stays. */
-const Pack = defineOp({
-  name: "PackWeights",
-  domain: "temper",
-  arity: [1, 1],
-  attributes: { block: attr.int(0) },
-  infer: ([w]) => [{ dtype: w.dtype, shape: w.shape }],
-  decompose: ({ attributes }, [w]) => {
-    const [outs, ins, kh, kw] = w.shape as WeightShape,
-      block = attributes["block"] as number;
-    const rows = blocked(reshape(w, [(outs * ins) / block, block, kh * kw, 1])); // [O, I / b, taps, b]
-    return [packRows(rows, w.shape)];
-  },
-});
+/** An operator that changes the order of weights in memory and keeps the declared shape. */
+const reordering = (
+  name: string,
+  written: (w: Value, [outs, ins, kh, kw]: WeightShape, block: number) => Value,
+): ReturnType<typeof defineOp<{ block: { kind: "int"; default: number } }>> =>
+  defineOp({
+    name,
+    domain: "temper",
+    arity: [1, 1],
+    attributes: { block: attr.int(0) },
+    infer: ([w]) => [{ dtype: w.dtype, shape: w.shape }],
+    decompose: ({ attributes }, [w]) => [
+      reshape(written(w, w.shape as WeightShape, attributes["block"] as number), w.shape),
+    ],
+  });
+
+/** Plain weights [O, I, kh, kw] in the order in which blocked convolutions read them. */
+const Pack = reordering("PackWeights", (w, [outs, ins, kh, kw], block) =>
+  packRows(blocked(reshape(w, [(outs * ins) / block, block, kh * kw, 1])), [outs, ins, kh, kw]),
+);
 
 /** The way back. */
-const Unpack = defineOp({
-  name: "UnpackWeights",
-  domain: "temper",
-  arity: [1, 1],
-  attributes: { block: attr.int(0) },
-  infer: ([w]) => [{ dtype: w.dtype, shape: w.shape }],
-  decompose: ({ attributes }, [w]) => {
-    const [outs, ins, kh, kw] = w.shape as WeightShape,
-      block = attributes["block"] as number;
-    const rows = plain(reshape(w, [1, outs, ins * kh * kw, 1]));
-    return [reshape(plain(reshape(rows, [(outs * ins) / block, block, kh * kw, 1])), w.shape)];
-  },
+const Unpack = reordering("UnpackWeights", (w, [outs, ins, kh, kw], block) => {
+  const rows = plain(reshape(w, [1, outs, ins * kh * kw, 1])); // [O, I / b, taps, b]
+  return plain(reshape(rows, [(outs * ins) / block, block, kh * kw, 1]));
 });
 
 /** Rows [O, I / b, taps, b] in memory -> packed weights. */
@@ -65,22 +62,23 @@ export const unpackedTaps = (w: Value, shape: WeightShape, block: number): Value
 };
 
 /**
- * Packed weights [I, O, kh, kw] of a transposed convolution -> [O / b, I / b, taps, b (in), b (out)]: inputs and outputs
+ * Weights [I, O, kh, kw] of a transposed convolution -> [O / b, I / b, taps, b (in), b (out)]: inputs and outputs
  * of each block exchanged, the blocks put in order. @param taps  those that are wanted, in their order
  */
-export const exchangedBlocks = (packed: Value, taps: readonly number[], block: number): Value => {
-  const [ins, outs, kh, kw] = packed.shape as WeightShape,
+export const exchangedBlocks = (w: Value, taps: readonly number[], block: number): Value => {
+  const [ins, outs, kh, kw] = w.shape as WeightShape,
     count = (ins / block) * (outs / block) * kh * kw;
   const index: number[] = [];
   for (let o = 0; o < outs / block; o++)
     for (let i = 0; i < ins / block; i++) for (const tap of taps) index.push(((i * outs) / block + o) * kh * kw + tap);
-  const rows = reshape(blocked(reshape(packed, [count, block, block, 1])), [count, block * block]);
+  const rows = reshape(blocked(reshape(packed(w, block), [count, block, block, 1])), [count, block * block]);
   return gather(rows, constant({ dtype: "int32", shape: [index.length], data: Int32Array.from(index) }), 0);
 };
 
 /** The packed weights that plain ones were made from. */
 export const packedOf = (w: Value): Value | undefined => (w.node.op === Unpack ? w.node.inputs[0]! : undefined);
-const packed = (w: Value, block: number): Value => packedOf(w) ?? emit(Pack, [w], { block });
+/** Weights in the order of blocks: at each run, where they are not fed so. */
+export const packed = (w: Value, block: number): Value => packedOf(w) ?? emit(Pack, [w], { block });
 export const unpacked = (w: Value, block: number): Value =>
   w.node.op === Pack ? w.node.inputs[0]! : emit(Unpack, [w], { block });
 

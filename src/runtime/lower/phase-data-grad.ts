@@ -1,9 +1,9 @@
 import type { Tensor } from "../../core/index.ts";
 import { constant, constantOf, type Graph, rewrite, type Value } from "../../graph/index.ts";
 import { concat, ConvTranspose, gather, reshape } from "../../ops/index.ts";
-import { blocked, blockedConv, blockedWeights, fedWeights, plain } from "./blocked.ts";
+import { blocked, blockedConv, blockedWeights, plain } from "./blocked.ts";
 import { all, convForm } from "./conv-form.ts";
-import { exchangedBlocks, packedOf } from "./packed.ts";
+import { exchangedBlocks } from "./packed.ts";
 
 /**
  * The data gradient of a strided convolution as one blocked convolution a phase, where a joint one would multiply with
@@ -69,16 +69,13 @@ const phasesOf = (
 const phaseWeights = (w: Value, ys: readonly number[], xs: readonly number[], block: number): Value => {
   const [ins, outs, kh, kw] = w.shape as [number, number, number, number],
     shape = [outs, ins, ys.length, xs.length] as const,
-    constants = constantOf(w),
-    packed = packedOf(w);
+    constants = constantOf(w);
   if (constants) {
     const data = constants.data as Float32Array;
     return constant(blockedWeights(shape, block, (o, i, y, x) => data[((i * outs + o) * kh + ys[y]!) * kw + xs[x]!]!));
   }
   const taps = ys.flatMap((y) => xs.map((x) => y * kw + x));
-  if (packed) return reshape(exchangedBlocks(packed, taps, block), shape);
-  const at = (o: number, i: number, tap: number): number => ((i * outs) / block + o) * kh * kw + taps[tap]!;
-  return fedWeights(w, kh * kw, shape, block, at);
+  return reshape(exchangedBlocks(w, taps, block), shape);
 };
 
 /** For every block of the output, in memory order, the block of the joined phases that holds it. */

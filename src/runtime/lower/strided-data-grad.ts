@@ -1,8 +1,9 @@
 import { type Tensor } from "../../core/index.ts";
 import { constant, constantOf, type Graph, type Node, rewrite, type Value } from "../../graph/index.ts";
-import { ConvTranspose, gather, reshape } from "../../ops/index.ts";
-import { blocked, blockedConv, blockedWeights, fedWeights, plain } from "./blocked.ts";
+import { concat, ConvTranspose, gather, reshape } from "../../ops/index.ts";
+import { blocked, blockedConv, blockedWeights, plain } from "./blocked.ts";
 import { all, convForm } from "./conv-form.ts";
+import { exchangedBlocks } from "./packed.ts";
 
 /**
  * The phases share one kernel, padded with zeros where the stride does not divide the kernel's size. With more products
@@ -100,12 +101,15 @@ const phaseWeights = ({ shape, data }: Tensor, axes: readonly [Axis, Axis], bloc
 const fedPhaseWeights = (w: Value, axes: readonly [Axis, Axis], block: number): Value => {
   const [ins, outs] = w.shape as [number, number],
     [y, x] = axes,
-    blocks = outs / block;
-  const shape = [y.stride * x.stride * outs, ins, y.taps, x.taps] as const;
-  return fedWeights(w, y.kernel * x.kernel, shape, block, (o, i, tap) => {
-    const [ty, tx] = tapOf(axes, Math.floor(o / blocks), Math.floor(tap / x.taps), tap % x.taps);
-    return ((i * blocks + (o % blocks)) * y.kernel + ty) * x.kernel + tx;
+    phases = y.stride * x.stride;
+  const parts = Array.from({ length: phases }, (_, phase) => {
+    const taps = Array.from({ length: y.taps * x.taps }, (_, tap) => {
+      const [ty, tx] = tapOf(axes, phase, Math.floor(tap / x.taps), tap % x.taps);
+      return ty * x.kernel + tx;
+    });
+    return exchangedBlocks(w, taps, block);
   });
+  return reshape(concat(parts, 0), [phases * outs, ins, y.taps, x.taps]);
 };
 
 /** g [N, I, ...grid] -> [N, outs, ...size]. */
