@@ -23,7 +23,7 @@ export const trainTask = async ({ network, batch }, threads) => {
   const block = await blockSize(),
     ordered = Object.keys(start).filter((name) => isPackable(start[name].shape, block));
   const packed = packEnds(graph, [...ordered, ...ordered.map((name) => `next.${name}`)], block);
-  const program = await createLocalRuntime().compile(packed, { threads });
+  const program = await createLocalRuntime().compile(packed, { threads, winograd: true });
   let tensors = { ...start, ...Object.fromEntries(ordered.map((name) => [name, packTensor(start[name], block)])) };
   const { x, labels } = commonBatch(network, batch);
   const views = { "x.clean": f32(x, [batch, ...shape]), labels: i64(Array.from(labels)) };

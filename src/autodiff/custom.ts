@@ -79,3 +79,7 @@ const StopGradient = defineOp({
 
 /** x, as a constant to differentiation. */
 export const stopGradient = (x: Value): Value => emit(StopGradient, [x]);
+
+/** The graph without what only differentiation reads: rules of its own, and paths that are cut. */
+export const withoutRules = (graph: Graph): Graph =>
+  rewrite(graph, (node, [y]) => (node.op === CustomVjp || node.op === StopGradient ? [y!] : undefined));

@@ -14,7 +14,6 @@ import {
   neg,
   reciprocal,
   reduceMean,
-  reduceSum,
   reshape,
   scalarLike,
   scale as scaled,
@@ -86,11 +85,13 @@ const statistics = (x: Value): { readonly mean: Value; readonly variance: Value 
   return { mean, variance: channelMean(square(sub(x, perChannel(mean, x)))) };
 };
 
+/** Numbers a channel, [1]. */
+const count = (x: Value): Value =>
+  scaled(cast(emit(Shape_, [x], { start: 0, end: 1 }), x.dtype), sizeOf(x.shape.slice(2)));
 /** m / (m - 1) for m numbers a channel, [1]. */
 const unbias = (x: Value): Value => {
-  const area = sizeOf(x.shape.slice(2));
-  const count = scaled(cast(emit(Shape_, [x], { start: 0, end: 1 }), x.dtype), area);
-  return div(count, maximum(addScalar(count, -1), scalarLike(count, 1)));
+  const m = count(x);
+  return div(m, maximum(addScalar(m, -1), scalarLike(m, 1)));
 };
 
 /**
@@ -117,8 +118,4 @@ const trainingNorm = (epsilon: number): ((...xs: Value[]) => Value) =>
       return [dx, mul(channelSum(products), inverse), channelSum(g)];
     },
   );
-const channelSum = (x: Value): Value => {
-  const area = sizeOf(x.shape.slice(2));
-  const perImage = x.shape.length > 2 ? scaled(globalAveragePool(x), area) : x;
-  return reshape(reduceSum(perImage, [0], true), [x.shape[1]!]);
-};
+const channelSum = (x: Value): Value => mul(channelMean(x), count(x));

@@ -24,6 +24,7 @@ export const trainOptions = {
   randomStart: bool({ default: true, help: "inner attack starts at a random point" }),
   ramp: float({ default: 0, min: 0, help: "epochs over which the inner epsilon grows from zero" }),
   validation: int({ default: 500, min: 0, help: "validation examples after each epoch (PGD-10 at epsilon)" }),
+  winograd: bool({ default: true, help: "wide 3x3 convolutions by Winograd's algorithm; validation's verdicts never" }),
   checkpoint: float({ default: 60, min: 0, help: "seconds between saved states, besides one an epoch" }),
   seed: int({ default: 0, min: 0, help: "seed of weights, order and attack" }),
 } as const;

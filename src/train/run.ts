@@ -96,13 +96,15 @@ export const prepareRun = async (runtime: Runtime, job: TrainJob): Promise<Run> 
     ...Object.fromEntries(ordered.map((name) => [name, change(from[name]!, block)])),
   });
   const step = withBatch(trainStepGraph(definition, objective, optimizer, objectiveOptions), options.batchSize);
-  const program = await runtime.compile(packEnds(step, [...ordered, ...ordered.map(nextName)], block));
+  const { winograd } = options;
+  const program = await runtime.compile(packEnds(step, [...ordered, ...ordered.map(nextName)], block), { winograd });
   const classifier = packEnds(toGraph(definition), ordered, block);
   const run: Run = {
     job,
     objective,
     program,
     target: await createTarget(runtime, classifier, {
+      winograd,
       weights: () => Object.fromEntries(names.map((name) => [name, run.tensors[name]!])),
     }),
     threat: createThreat({ norm: options.norm, epsilon: options.epsilon, box: [...config.range] }),

@@ -46,6 +46,7 @@ import {
   type CompileOptions,
   isPackable,
   lowerForCpu,
+  loweringSteps,
   packEnds,
   packTensor,
   unpackTensor,
@@ -373,6 +374,51 @@ describe("transpositions that move channels", () => {
   });
 });
 
+describe("transpositions of whole rows", () => {
+  const moved = (shape: readonly number[], perm: readonly number[]): Graph =>
+    trace("moved", { x: float32(...shape) }, ({ x }) => ({ y: transpose(x, perm) }));
+  it.each([
+    [
+      [8, 9, 64, 16],
+      [1, 2, 0, 3],
+    ],
+    [
+      [5, 6, 7, 4, 4, 32],
+      [4, 0, 2, 1, 3, 5],
+    ],
+    [
+      [64, 32, 8, 8],
+      [1, 0, 2, 3],
+    ],
+  ])("%j by %j are gathers", async (shape, perm) => {
+    const graph = moved(shape, perm),
+      feeds = feedsOf(graph, 1);
+    expect(operators(lowerForCpu(graph))).toContain("Gather");
+    const { y } = await onCpu(graph, feeds);
+    expect(y).toEqual(evaluateGraph(graph, feeds)["y"]);
+  });
+  it.each([
+    [
+      [64, 64, 64],
+      [0, 2, 1],
+    ],
+    [
+      [64, 128, 15],
+      [1, 0, 2],
+    ],
+    [
+      [BATCH, 64, 32, 64],
+      [1, 0, 2, 3],
+    ],
+    [
+      [8, 8, 16],
+      [1, 0, 2],
+    ],
+  ])("%j by %j stay", (shape, perm) => {
+    expect(operators(lowerForCpu(moved(shape, perm)))).not.toContain("Gather");
+  });
+});
+
 describe("Winograd's convolutions", () => {
   const same = { kernel_shape: [3, 3], pads: [1, 1, 1, 1] };
   const weights = (seed: number, outs: number, ins: number): Value =>
@@ -423,6 +469,59 @@ describe("Winograd's convolutions", () => {
     expect(count("ReorderInput")).toBe(2); // x and the term a channel
     expect(count("ReorderOutput")).toBe(2); // one an output
     expect(count("MatMul")).toBe(9); // transforms of input, output and weights of three convolutions
+  });
+
+  /** Two normalized layers behind a stem and a strided one, and the gradients of all weights. */
+  const trained = (size: number): Graph => {
+    const layer = batchNormLayer(64);
+    const types = {
+      x: float32(BATCH, 64, 2 * size, 2 * size),
+      strided: float32(64, 64, 3, 3),
+      w1: float32(64, 64, 3, 3),
+      w2: float32(80, 64, 3, 3),
+      gain: float32(64),
+      shift: float32(64),
+    };
+    return trace("trained", types, ({ x, strided, w1, w2, gain, shift }) => {
+      const stats = { running_mean: constant(fromArray64(numbers(1, [64]))), running_var: gain };
+      const normal = (v: Value): Value =>
+        sigmoid(layer.apply({ weight: gain, bias: shift, ...stats }, v, { training: true }).y);
+      const entry = normal(conv(x, strided, undefined, { ...same, strides: [2, 2] }));
+      const inner = add(normal(conv(entry, w1, undefined, same)), entry);
+      const y = conv(inner, w2, undefined, same);
+      const loss = reduceSum(mul(y, sigmoid(y)), [0, 1, 2, 3]);
+      const wanted = { x, strided, w1, w2, gain, shift };
+      const gradients = grad(loss, Object.values(wanted));
+      return { loss, ...Object.fromEntries(Object.keys(wanted).map((name, i) => [`d.${name}`, gradients[i]!])) };
+    });
+  };
+  it.each([
+    [16, 8],
+    [32, 4],
+    [20, 7],
+    [16, 12],
+  ])("trains: batch %i at %i pixels a side", async (batch, size) => {
+    const graph = withBatch(trained(size), batch),
+      feeds = feedsOf(graph, batch);
+    expectSame(await onCpu(graph, feeds, { winograd: true }), evaluateGraph(graph, feeds), 2e-4);
+    expectSame(await onCpu(graph, feeds), evaluateGraph(graph, feeds), 2e-4);
+    const transforms = printGraph(lowerForCpu(graph, { block: 16, winograd: true })).match(/group=36/g) ?? [];
+    // Forward pass and data gradient of two layers; their weight gradients where tiles and blocks are whole.
+    expect(transforms.length).toBe(size % 4 === 0 && batch % 16 === 0 ? 6 : 4);
+  });
+
+  it("stays in its layout from one batch norm to the next", () => {
+    const steps = loweringSteps(withBatch(trained(8), 16), { block: 16, winograd: true });
+    const found = printGraph(steps.find(({ pass }) => pass.name === "tidy")!.graph);
+    expect(found).not.toContain("BatchNormalization");
+    const count = (perm: string): number => found.split(`Transpose{perm=[${perm}]}`).length - 1;
+    expect(count("2, 4, 3, 5, 1, 0, 6")).toBe(1); // what the strided layer gives
+    expect(count("5, 4, 0, 2, 1, 3, 6")).toBe(2); // its cotangent, and what the loss sums
+  });
+
+  it("does not transform weights for few pixels", () => {
+    const found = printGraph(lowerForCpu(withBatch(trained(4), 16), { block: 16, winograd: true }));
+    expect(found).not.toContain("group=36");
   });
 
   it("is used only where asked for, and where it pays", () => {

@@ -123,7 +123,7 @@ const means = ({ op }: Node, [x]: Inputs): Value | undefined => {
   const inner = op === GlobalAveragePool && x ? unblocked(x) : undefined;
   if (!inner) return undefined;
   const [a, b] = inner.node.op === Mul ? (inner.node.inputs as [Value, Value]) : [];
-  const known = inner.shape[0]! > 0 && a && b && sameShape(a.shape, b.shape);
+  const known = inner.shape.every((d) => d > 0) && a && b && sameShape(a.shape, b.shape);
   return known ? meansOfProduct(a, b) : channelMeans(inner);
 };
 
@@ -132,7 +132,8 @@ const elementwise = (node: Node, inputs: Inputs): Value | undefined => {
   const given = inputs.filter((v): v is Value => v !== undefined && !isScalar(v)),
     { shape } = node.outputs[0]!;
   if (!isElementwise(node) || !given.some(unblocked)) return undefined;
-  if (!given.every((v) => v.dtype === "float32" && sameShape(v.shape, shape))) return undefined;
+  const fits = (v: Value): boolean => sameShape(v.shape, shape) || sameShape(v.shape, [1, ...shape.slice(1)]);
+  if (!given.every((v) => v.dtype === "float32" && fits(v))) return undefined;
   const all = inputs.map((v) => v && (isScalar(v) ? v : blocked(v)));
   return plain(emitAll(node.op, all, node.attributes, node.name)[0]!);
 };

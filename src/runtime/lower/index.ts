@@ -1,3 +1,4 @@
+import { withoutRules } from "../../autodiff/index.ts";
 import { foldConstants, type Graph, mergeCommon, simplify, simplifyAlgebra } from "../../graph/index.ts";
 import { decomposeInternal } from "../../ops/index.ts";
 import { blockedConvs } from "./blocked-convs.ts";
@@ -7,6 +8,7 @@ import { channelTransposes } from "./channel-transposes.ts";
 import { flipStride1 } from "./flip-stride-1.ts";
 import { packedWeights } from "./packed.ts";
 import { phaseDataGrad } from "./phase-data-grad.ts";
+import { rowMoves } from "./row-moves.ts";
 import { splitReductions } from "./split-reductions.ts";
 import { stridedDataGrad } from "./strided-data-grad.ts";
 import { lowerWeightGrads } from "./weight-grad.ts";
@@ -48,7 +50,14 @@ export const cpuPasses: readonly Pass[] = [
   {
     name: "simplify",
     summary: "constants folded, batch norms folded into convolutions, equal nodes merged",
-    run: simplify,
+    run: (graph) => simplify(withoutRules(graph)),
+  },
+  {
+    name: "winograd",
+    summary:
+      "wide 3x3 convolutions of stride 1, and their gradients, by Winograd's F(4x4, 3x3), in a layout with the batch innermost",
+    when: ({ block, winograd }) => block > 0 && winograd,
+    run: (graph, { block }) => winogradConvs(block)(graph),
   },
   blockedPass(
     "blocked-weight-gradients",
@@ -99,12 +108,6 @@ export const cpuPasses: readonly Pass[] = [
   ),
   { name: "fold", summary: "constants folded", run: foldConstants },
   { name: "merge", summary: "equal nodes merged", run: mergeCommon },
-  {
-    name: "winograd",
-    summary: "wide 3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3), in a layout with the batch innermost",
-    when: ({ block, winograd }) => block > 0 && winograd,
-    run: (graph, { block }) => winogradConvs(block)(graph),
-  },
   blockedPass(
     "blocked-layout",
     "the runtime's blocked layout for all that lies between blocked convolutions",
@@ -115,6 +118,11 @@ export const cpuPasses: readonly Pass[] = [
     summary: "chains of reshapes and equal nodes that the layouts left",
     when: ({ block }) => block > 0,
     run: (graph) => mergeCommon(simplifyAlgebra(graph)),
+  },
+  {
+    name: "row-moves",
+    summary: "transpositions that leave rows whole, as gathers of the rows",
+    run: rowMoves,
   },
 ];
 

@@ -1,0 +1,48 @@
+import { type Value } from "../../graph/index.ts";
+import { pad, reshape, slice, transpose } from "../../ops/index.ts";
+import { blocked, plain } from "./blocked.ts";
+
+/** Output pixels of a tile along an axis. */
+export const TILE = 4;
+/** Pixels of a tile. */
+export const PIXELS = TILE * TILE;
+
+/** Height and width. */
+export type Image = readonly [number, number];
+
+/** Tiles over an image, down and across; the last ones may reach beyond it. */
+export const tilesOf = (image: Image): Image => [Math.ceil(image[0] / TILE), Math.ceil(image[1] / TILE)];
+
+/** Whether tiles cover the image and nothing else. */
+export const isWhole = (image: Image): boolean => image.every((size) => size % TILE === 0);
+
+/** The place of a pixel: tile by tile. */
+export const pixelAt = (y: number, x: number, across: number): number =>
+  (Math.floor(y / TILE) * across + Math.floor(x / TILE)) * PIXELS + (y % TILE) * TILE + (x % TILE);
+
+/** [N, C, H, W] -> [pixels, C, 1, N]; an image of one pixel stays one pixel, to be broadcast. */
+export const pixelMajor = (x: Value, block: number): Value => {
+  const [batch, channels, h, w] = x.shape as [number, number, number, number],
+    inner = channels / block;
+  if (h === 1 && w === 1)
+    return plain(reshape(transpose(reshape(blocked(x), [batch, inner, block]), [1, 0, 2]), [1, channels, 1, batch]));
+  const [rows, columns] = tilesOf([h, w]),
+    beyond = [rows * TILE - h, columns * TILE - w] as const;
+  const whole = isWhole([h, w]) ? x : pad(x, [0, 0, 0, 0, 0, 0, ...beyond]);
+  const tiles = reshape(blocked(whole), [batch, inner, rows, TILE, columns, TILE, block]);
+  const ordered = transpose(tiles, [2, 4, 3, 5, 1, 0, 6]);
+  return plain(reshape(ordered, [rows * columns * PIXELS, channels, 1, batch]));
+};
+
+/** The way back. */
+export const imageMajor = (x: Value, [h, w]: Image, block: number): Value => {
+  const [, channels, , batch] = x.shape as [number, number, number, number],
+    inner = channels / block;
+  if (h === 1 && w === 1)
+    return plain(reshape(transpose(reshape(blocked(x), [inner, batch, block]), [1, 0, 2]), [batch, channels, 1, 1]));
+  const [rows, columns] = tilesOf([h, w]);
+  const tiles = reshape(blocked(x), [rows, columns, TILE, TILE, inner, batch, block]);
+  const ordered = transpose(tiles, [5, 4, 0, 2, 1, 3, 6]);
+  const whole = plain(reshape(ordered, [batch, channels, rows * TILE, columns * TILE]));
+  return isWhole([h, w]) ? whole : slice(whole, [0, 0], [h, w], [2, 3]);
+};

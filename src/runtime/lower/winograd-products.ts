@@ -1,0 +1,190 @@
+import { sizeOf, type Tensor } from "../../core/index.ts";
+import { constant, constantOf, type Shape, type Value } from "../../graph/index.ts";
+import { gather, matmul, reshape, transpose } from "../../ops/index.ts";
+import { blocked, blockedConv, plain } from "./blocked.ts";
+import { exchangedBlocks, packed, unpacked } from "./packed.ts";
+import { type Image, pixelAt, PIXELS, TILE, tilesOf } from "./pixel-major.ts";
+
+/** Input pixels under a tile of outputs, along an axis and in all. */
+const WINDOW = TILE + 2;
+const TAPS = WINDOW * WINDOW;
+
+/** F(4x4, 3x3) at the points 0, 1, -1, 2, -2 and infinity. Source: Lavin and Gray 2016, Fast Algorithms for Convolutional Neural Networks. */
+const INPUT = [
+  [4, 0, -5, 0, 1, 0],
+  [0, -4, -4, 1, 1, 0],
+  [0, 4, -4, -1, 1, 0],
+  [0, -2, -1, 2, 1, 0],
+  [0, 2, -1, -2, 1, 0],
+  [0, 4, 0, -5, 0, 1],
+];
+const KERNEL = [
+  [1 / 4, 0, 0],
+  [-1 / 6, -1 / 6, -1 / 6],
+  [-1 / 6, 1 / 6, -1 / 6],
+  [1 / 24, 1 / 12, 1 / 6],
+  [1 / 24, -1 / 12, 1 / 6],
+  [0, 0, 1],
+];
+const OUTPUT = [
+  [1, 1, 1, 1, 1, 0],
+  [0, 1, -1, 2, -2, 0],
+  [0, 1, 1, 4, 4, 0],
+  [0, 1, -1, 8, -8, 1],
+];
+/** The output transform carries this tap, the point (1, 1), to all pixels of the tile unchanged: the bias goes there. */
+const BIAS_TAP = WINDOW + 1;
+
+/**
+ * 3x3 convolution of stride 1, from pixel-major to pixel-major.
+ * @param kernel  {@link kernelOf} or {@link backwardKernelOf}
+ */
+export const convolve = (x: Value, kernel: Value, bias: Tensor | undefined, image: Image): Value => {
+  const [pixels, ins, , batch] = x.shape as [number, number, number, number],
+    outs = kernel.shape[0]! / TAPS,
+    tiles = pixels / PIXELS;
+  const taps = reshape(transformed(x, image), [tiles, TAPS * ins, 1, batch]);
+  const products = blockedConv(taps, kernel, { group: TAPS, bias: bias && constant(biasOf(bias)) });
+  const back = matmul(constant(outputTransform), reshape(products, [tiles, TAPS, outs * batch]));
+  return plain(reshape(back, [pixels, outs, 1, batch]));
+};
+
+/**
+ * The weight gradient [O, C, 3, 3] of such a convolution: the transforms of its transposed products. The transformed x
+ * is what the forward pass made of it. For batches that are multiples of the block.
+ * @param x  [pixels, C, 1, N]
+ * @param g  cotangent of the output, [pixels, O, 1, N]
+ */
+export const weightGrad = (x: Value, g: Value, image: Image, block: number): Value => {
+  const [pixels, ins, , batch] = x.shape as [number, number, number, number],
+    outs = g.shape[1]!,
+    tiles = pixels / PIXELS,
+    depth = tiles * batch;
+  // The examples of all tiles become the channels: [36, tiles, N / b, C, b (examples)].
+  const rows = blocked(reshape(transformed(x, image), [(tiles * TAPS * ins) / block, batch, 1, block]));
+  const pieces = reshape(rows, [tiles, TAPS, ins / block, batch / block, block * block]);
+  const windows = reshape(transpose(pieces, [1, 0, 3, 2, 4]), [1, TAPS * depth, 1, ins]);
+  // [36, O / b, tiles, N, b (outputs)]
+  const byTile = reshape(blocked(g), [tiles, PIXELS, outs / block, batch * block]);
+  const cotangents = matmul(
+    constant(outputTransposed),
+    reshape(transpose(byTile, [1, 2, 0, 3]), [PIXELS, outs * depth]),
+  );
+  const products = blockedConv(windows, reshape(cotangents, [TAPS * outs, depth, 1, 1]), { group: TAPS });
+  const taps = matmul(constant(kernelTransposed), reshape(products, [TAPS, outs * ins])); // [9, O / b, C / b, b, b]
+  const ordered = transpose(reshape(taps, [9, (outs * ins) / block ** 2, block ** 2]), [1, 0, 2]);
+  return unpacked(reshape(ordered, [outs, ins, 3, 3]), block);
+};
+
+/** Weights [O, C, 3, 3] -> [36 O, C, 1, 1] blocked, a group a tap; for constant ones once, when the runtime loads the graph. */
+export const kernelOf = (w: Value, block: number): Value => {
+  const [outs, ins] = w.shape as [number, number];
+  const given = constantOf(w);
+  if (given) return kernelAt(outs, ins, block, given, (o, i, tap) => (o * ins + i) * 9 + tap);
+  const blocks = reshape(packed(w, block), [(outs * ins) / block ** 2, 9, block ** 2]);
+  return kernelFrom(transpose(blocks, [1, 0, 2]), outs, ins);
+};
+
+/** The same for the data gradient: weights [C, O, 3, 3] of the convolution from O to C channels that it belongs to. */
+export const backwardKernelOf = (w: Value, block: number): Value => {
+  const [ins, outs] = w.shape as [number, number];
+  const given = constantOf(w);
+  if (given) return kernelAt(outs, ins, block, given, (o, i, tap) => (i * outs + o) * 9 + 8 - tap);
+  const reversed = Array.from({ length: 9 }, (_, tap) => 8 - tap);
+  return kernelFrom(exchangedBlocks(w, reversed, block, true), outs, ins);
+};
+
+const kernelFrom = (taps: Value, outs: number, ins: number): Value =>
+  reshape(matmul(constant(kernelTransform), reshape(taps, [9, outs * ins])), [TAPS * outs, ins, 1, 1]);
+
+const kernelAt = (
+  outs: number,
+  ins: number,
+  block: number,
+  { data }: Tensor,
+  at: (o: number, i: number, tap: number) => number,
+): Value => {
+  const rows = new Float32Array(9 * outs * ins);
+  let next = 0;
+  for (let tap = 0; tap < 9; tap++)
+    for (let o = 0; o < outs; o += block)
+      for (let i = 0; i < ins; i += block)
+        for (let inner = i; inner < i + block; inner++)
+          for (let outer = o; outer < o + block; outer++) rows[next++] = (data as Float32Array)[at(outer, inner, tap)]!;
+  return kernelFrom(constant({ dtype: "float32", shape: [9, outs * ins], data: rows }), outs, ins);
+};
+
+/** Up to so many tiles one matrix gathers and transforms at once; the tiles overlap, and most of it is not zero. */
+const MAX_JOINED = 4;
+
+/** x [pixels, C, 1, N] -> [tiles, 36, C N]: the input transform of every tile, zeros around the image. */
+const transformed = (x: Value, image: Image): Value => {
+  const [pixels, ins, , batch] = x.shape as [number, number, number, number],
+    width = ins * batch,
+    rows = reshape(blocked(x), [pixels, width]),
+    [down, across] = tilesOf(image),
+    count = down * across;
+  if (count <= MAX_JOINED) {
+    const matrix = inputMatrix(image, count * PIXELS, (pixel) => pixel);
+    return reshape(matmul(constant(float32(matrix, [count * TAPS, count * PIXELS])), rows), [count, TAPS, width]);
+  }
+  const index = new Int32Array(count * TAPS);
+  const matrix = inputMatrix(image, TAPS, (pixel, tile, tap) => {
+    index[tile * TAPS + tap] = pixel;
+    return tap;
+  });
+  const windows = gather(rows, constant({ dtype: "int32", shape: [count * TAPS], data: index }), 0);
+  return matmul(constant(float32(matrix, [count, TAPS, TAPS])), reshape(windows, [count, TAPS, width]));
+};
+
+/** For every tile the 36 x `columns` matrix whose columns stand for pixels, where `columnOf` says; none for padding. */
+const inputMatrix = (
+  [h, w]: Image,
+  columns: number,
+  columnOf: (pixel: number, tile: number, tap: number) => number,
+): Float32Array => {
+  const [rows, across] = tilesOf([h, w]);
+  const matrix = new Float32Array(rows * across * TAPS * columns);
+  for (let tile = 0; tile < rows * across; tile++)
+    for (let tap = 0; tap < TAPS; tap++) {
+      const y = Math.floor(tile / across) * TILE + Math.floor(tap / WINDOW) - 1,
+        x = (tile % across) * TILE + (tap % WINDOW) - 1;
+      if (y < 0 || y >= h || x < 0 || x >= w) continue;
+      const column = columnOf(pixelAt(y, x, across), tile, tap);
+      for (let out = 0; out < TAPS; out++)
+        matrix[(tile * TAPS + out) * columns + column] = inputTransform[out * TAPS + tap]!;
+    }
+  return matrix;
+};
+
+const biasOf = ({ data, shape }: Tensor): Tensor => {
+  const all = new Float32Array(TAPS * sizeOf(shape));
+  all.set(data as Float32Array, BIAS_TAP * sizeOf(shape));
+  return { dtype: "float32", shape: [all.length], data: all };
+};
+
+type Matrix = readonly (readonly number[])[];
+const transposed = (matrix: Matrix): Matrix => matrix[0]!.map((_, column) => matrix.map((row) => row[column]!));
+
+/** The transform of both axes: Kronecker product of a matrix with itself. */
+const squared = (matrix: Matrix): Tensor<"float32"> => {
+  const rows = matrix.length,
+    columns = matrix[0]!.length;
+  const data = Float32Array.from({ length: rows * rows * columns * columns }, (_, at) => {
+    const row = Math.floor(at / columns ** 2),
+      column = at % columns ** 2;
+    return matrix[Math.floor(row / rows)]![Math.floor(column / columns)]! * matrix[row % rows]![column % columns]!;
+  });
+  return { dtype: "float32", shape: [rows ** 2, columns ** 2], data };
+};
+const inputTransform = squared(INPUT).data;
+const kernelTransform = squared(KERNEL);
+const kernelTransposed = squared(transposed(KERNEL));
+const outputTransform = squared(OUTPUT);
+const outputTransposed = squared(transposed(OUTPUT));
+
+const float32 = (data: Float32Array, shape: Shape): Tensor => ({
+  dtype: "float32",
+  shape,
+  data: data as Float32Array<ArrayBuffer>,
+});
