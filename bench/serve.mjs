@@ -17,8 +17,9 @@ export const serve = async (tasks) => {
     },
     run: async ({ iterations }) => {
       const start = performance.now();
-      for (let i = 0; i < iterations; i++) await state.run();
-      return { seconds: (performance.now() - start) / 1000 / iterations };
+      let done = 0;
+      while (done < iterations) done += (await state.run()) ?? 1; // a run may do several at once
+      return { seconds: (performance.now() - start) / 1000 / done };
     },
     probe: () => state.probe(),
     compare: () => state.compare(),

@@ -1,9 +1,10 @@
 import type { Tensor } from "../core/index.ts";
 import type { JobContext } from "../runtime/index.ts";
-import { advance, diverged } from "./advance.ts";
+import { advance, diverged, mostTogether } from "./advance.ts";
 import type { EpochRecord } from "./config.ts";
 import { prepareRun, type Run, type TrainJob } from "./run.ts";
 import { saveRun } from "./run-folder.ts";
+import { callLength } from "./steps.ts";
 import { closeEpoch } from "./validate.ts";
 
 /** What a run tells while it works. */
@@ -35,7 +36,8 @@ export const trainJob = async (
   const elapsed = (): number => earlier + (performance.now() - began) / 1000;
   if (!job.resume) await save(run); // so that whatever happens next, there is a state to go back to
   let saved = performance.now(),
-    savedStep = run.state.step;
+    savedStep = run.state.step,
+    together = 1;
   const keep = async (): Promise<void> => {
     run.state = { ...run.state, seconds: elapsed() };
     await save(run);
@@ -43,9 +45,15 @@ export const trainJob = async (
     savedStep = run.state.step;
   };
   while (run.state.step < total && !cancelled()) {
-    const loss = await advance(run),
-      { step } = run.state;
-    report({ kind: "step", step, total, epoch: Math.ceil(step / perEpoch), loss });
+    const count = Math.min(together, mostTogether(run)),
+      first = run.state.step + 1,
+      start = performance.now();
+    const losses = await advance(run, count);
+    together = callLength((performance.now() - start) / count);
+    const { step } = run.state;
+    losses.forEach((loss, i) =>
+      report({ kind: "step", step: first + i, total, epoch: Math.ceil((first + i) / perEpoch), loss }),
+    );
     const ended = step % perEpoch === 0;
     if (ended) {
       const record = await closeEpoch(run, elapsed());
@@ -65,7 +73,7 @@ const save = async (run: Run): Promise<void> => {
   const { job, state } = run,
     tensors = run.stored();
   const bad = Object.entries(tensors).find(([, { data }]) => !isFiniteArray(data as Float32Array));
-  if (bad) throw diverged(run, `"${bad[0]}" holds values that are no numbers`, run.scalarsAt(state.step).lr);
+  if (bad) throw diverged(run, `"${bad[0]}" holds values that are no numbers`);
   await saveRun(job.folder, job.config, state, tensors);
 };
 

@@ -1,26 +1,17 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { createTarget, type Target } from "../attack/index.ts";
-import { createRng, f32, resolveOptions, type Tensor, TemperError } from "../core/index.ts";
+import { createRng, resolveOptions, type Tensor, TemperError } from "../core/index.ts";
 import { countOf, type Dataset } from "../data/index.ts";
-import { withBatch } from "../graph/index.ts";
 import { model as modelOf, type ModelDefinition, toGraph } from "../models/index.ts";
 import { initialize, weightNames } from "../nn/index.ts";
 import { createOptimizer, createSchedule, type Optimizer, optimizers, schedules } from "../optim/index.ts";
-import {
-  blockSize,
-  type Feeds,
-  isPackable,
-  packEnds,
-  packTensor,
-  type Program,
-  type Runtime,
-  unpackTensor,
-} from "../runtime/index.ts";
+import type { Runtime } from "../runtime/index.ts";
 import { threat as createThreat, type Threat } from "../threat/index.ts";
 import { objectives, type TrainConfig, type TrainOptions } from "./config.ts";
 import type { AnyObjective } from "./objective.ts";
 import { loadRun, type RunState } from "./run-folder.ts";
-import { nextName, trainStepGraph } from "./step-graph.ts";
+import { trainStepGraph } from "./step-graph.ts";
+import { createSteps, type Steps } from "./steps.ts";
 
 /** What the loop is given; it can be cloned between threads. */
 export interface TrainJob {
@@ -35,13 +26,12 @@ export interface TrainJob {
 export interface Run extends Disposable {
   readonly job: TrainJob;
   readonly objective: AnyObjective;
-  /** The training step. */
-  readonly program: Program;
+  readonly steps: Steps;
   /** The network in evaluation mode with the current weights: what attacks see. */
   readonly target: Target;
   readonly threat: Threat;
   /** Learning rate of a step, and the scalars that the optimizer makes of it. */
-  readonly scalarsAt: (step: number) => { readonly lr: number; readonly feeds: Feeds };
+  readonly scalarsAt: (step: number) => { readonly lr: number; readonly scalars: Readonly<Record<string, number>> };
   /** Steps of an epoch, and of the run. */
   readonly perEpoch: number;
   readonly total: number;
@@ -89,21 +79,15 @@ export const prepareRun = async (runtime: Runtime, job: TrainJob): Promise<Run> 
   const names = weightNames(definition);
   const objectiveOptions = resolveOptions(objective.name, objective.options, config.objectiveOptions);
   const { tensors, state } = await startOf(job, definition, optimizer, total);
-  const block = await blockSize(),
-    ordered = Object.keys(tensors).filter((name) => isPackable(tensors[name]!.shape, block));
-  const reorder = (from: Run["tensors"], change: typeof packTensor): Run["tensors"] => ({
-    ...from,
-    ...Object.fromEntries(ordered.map((name) => [name, change(from[name]!, block)])),
-  });
-  const step = withBatch(trainStepGraph(definition, objective, optimizer, objectiveOptions), options.batchSize);
-  const { winograd } = options;
-  const program = await runtime.compile(packEnds(step, [...ordered, ...ordered.map(nextName)], block), { winograd });
-  const classifier = packEnds(toGraph(definition), ordered, block);
+  const shapes = Object.fromEntries(Object.entries(tensors).map(([name, { shape }]) => [name, shape]));
+  const { batchSize, winograd } = options;
+  const step = trainStepGraph(definition, objective, optimizer, objectiveOptions);
+  const steps = await createSteps(runtime, step, shapes, { batchSize, winograd });
   const run: Run = {
     job,
     objective,
-    program,
-    target: await createTarget(runtime, classifier, {
+    steps,
+    target: await createTarget(runtime, steps.packed(toGraph(definition)), {
       winograd,
       weights: () => Object.fromEntries(names.map((name) => [name, run.tensors[name]!])),
     }),
@@ -113,11 +97,11 @@ export const prepareRun = async (runtime: Runtime, job: TrainJob): Promise<Run> 
     total,
     orderOf: ordersOf(options.seed, countOf(train)),
     weightNames: names,
-    stored: () => reorder(run.tensors, unpackTensor),
-    tensors: reorder(tensors, packTensor),
+    stored: () => steps.unpack(run.tensors),
+    tensors: steps.pack(tensors),
     state,
     [Symbol.dispose]: () => {
-      run.program.dispose();
+      run.steps[Symbol.dispose]();
       run.target[Symbol.dispose]();
     },
   };
@@ -168,8 +152,7 @@ const scalarsOf = (options: TrainOptions, optimizer: Optimizer, perEpoch: number
   });
   return (step) => {
     const lr = schedule(step);
-    const feeds = Object.entries(optimizer.scalars(lr, step + 1)).map(([name, value]) => [name, f32([value], [])]);
-    return { lr, feeds: Object.fromEntries(feeds) as Feeds };
+    return { lr, scalars: optimizer.scalars(lr, step + 1) };
   };
 };
 

@@ -7,7 +7,15 @@ import { loadClassifier, model, toGraph } from "temper/models";
 import { initialize } from "temper/nn";
 import { createOptimizer, optimizers } from "temper/optim";
 import { compile, createLocalRuntime } from "temper/runtime";
-import { decodeSafetensors, objectives, readManifest, train, type TrainProgress, trainStepGraph } from "temper/train";
+import {
+  createSteps,
+  decodeSafetensors,
+  objectives,
+  readManifest,
+  train,
+  type TrainProgress,
+  trainStepGraph,
+} from "temper/train";
 import { describe, expect, it } from "vitest";
 import { newFolder, requests, training, validation } from "./setting.ts";
 
@@ -184,5 +192,36 @@ describe("the training step", () => {
       const scale = q.reduce((m, v) => Math.max(m, Math.abs(v)), 1e-3);
       p.forEach((v, i) => expect(Math.abs(v - q[i]!) / scale, name).toBeLessThan(1e-4));
     }
+  });
+
+  it("does the same in one call of many as in many calls, bit for bit", async () => {
+    const net = model("wide-resnet-10-1", { inputShape: [3, 8, 8], classes: 3 });
+    const optimizer = createOptimizer(optimizers.sgd, { momentum: 0.9 });
+    const parameters = Object.fromEntries(Object.entries(net.parameters).map(([name, { shape }]) => [name, shape]));
+    const start: Record<string, Tensor> = { ...initialize(net, createRng(1)), ...optimizer.init(parameters) };
+    const shapes = Object.fromEntries(Object.entries(start).map(([name, { shape }]) => [name, shape]));
+    const graph = trainStepGraph(net, objectives.standard, optimizer, {});
+    using steps = await createSteps(createLocalRuntime(), graph, shapes, { batchSize: 2 });
+    const x = new Float32Array(3 * 2 * 192);
+    createRng(2).fillUniform(x, 0, 1);
+    const rates = [0.1, 0.05, 0.2];
+    const feedsOf = (from: number, to: number): Record<string, Tensor> => ({
+      "x.clean": f32(x.slice(from * 384, to * 384), [to - from, 2, 3, 8, 8]),
+      labels: i64([0, 1, 2, 1, 0, 0].slice(2 * from, 2 * to), [to - from, 2]),
+      lr: f32(rates.slice(from, to)),
+    });
+    const together = await steps.run(steps.pack(start), feedsOf(0, 3));
+    let tensors = steps.pack(start);
+    const losses: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      const one = await steps.run(tensors, feedsOf(i, i + 1));
+      losses.push((one.loss.data as Float32Array)[0]!);
+      tensors = one.tensors;
+    }
+    expect(Array.from(together.loss.data as Float32Array)).toEqual(losses);
+    expect(new Set(losses).size).toBe(3);
+    expect(together.logits.shape).toEqual([3, 2, 3]);
+    expect(steps.unpack(together.tensors)).toEqual(steps.unpack(tensors));
+    expect(steps.unpack(steps.pack(start))).toEqual(start);
   });
 });

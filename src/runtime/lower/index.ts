@@ -1,6 +1,14 @@
 import { withoutRules } from "../../autodiff/index.ts";
-import { foldConstants, type Graph, mergeCommon, simplify, simplifyAlgebra } from "../../graph/index.ts";
-import { decomposeInternal } from "../../ops/index.ts";
+import {
+  emitAll,
+  foldConstants,
+  type Graph,
+  mergeCommon,
+  rewrite,
+  simplify,
+  simplifyAlgebra,
+} from "../../graph/index.ts";
+import { decomposeInternal, Scan } from "../../ops/index.ts";
 import { blockedConvs } from "./blocked-convs.ts";
 import { blockedLayout } from "./blocked-layout.ts";
 import { blockedWeightGrad } from "./blocked-weight-grad.ts";
@@ -47,6 +55,11 @@ const blockedPass = (name: string, summary: string, pass: (block: number) => (gr
 
 /** The lowering for ONNX Runtime on CPUs, in order. `temper inspect --passes` shows what each does to a graph. */
 export const cpuPasses: readonly Pass[] = [
+  {
+    name: "bodies",
+    summary: "the graphs inside of loops, by all passes",
+    run: (graph, options) => bodies(graph, options),
+  },
   {
     name: "simplify",
     summary: "constants folded, batch norms folded into convolutions, equal nodes merged",
@@ -125,6 +138,13 @@ export const cpuPasses: readonly Pass[] = [
     run: rowMoves,
   },
 ];
+
+const bodies = (graph: Graph, options: Required<LowerOptions>): Graph =>
+  rewrite(graph, ({ op, attributes, name }, inputs) =>
+    op === Scan
+      ? emitAll(op, inputs, { ...attributes, body: lowerForCpu(attributes["body"] as Graph, options) }, name)
+      : undefined,
+  );
 
 export interface LoweringStep {
   readonly pass: Pass;

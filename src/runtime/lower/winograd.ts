@@ -97,7 +97,7 @@ const kindOf = (node: Node, [x, second, bias]: Inputs, block: number): "forward"
     image = imageOf(x);
   if (bound) return kind;
   const [rows, columns] = tilesOf(image);
-  if (batch * rows * columns * PIXELS < MIN_POSITIONS) return undefined;
+  if (batch < block || batch * rows * columns * PIXELS < MIN_POSITIONS) return undefined;
   return kind !== "weights" || (batch % block === 0 && isWhole(image)) ? kind : undefined;
 };
 const KINDS = new Map<unknown, "forward" | "data" | "weights">([
