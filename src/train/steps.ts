@@ -89,7 +89,7 @@ const repeated = (step: Graph, names: ReadonlySet<string>): Graph => {
 };
 
 /** Milliseconds that a call may take: long beside its overhead, short to whoever waits for an answer. */
-const CALL_MS = 250;
+const CALL_MS = 1000;
 const MOST_STEPS = 64;
 /** Steps for one call, when one takes so many milliseconds. */
 export const callLength = (stepMs: number): number => Math.max(1, Math.min(MOST_STEPS, Math.floor(CALL_MS / stepMs)));

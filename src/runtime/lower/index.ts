@@ -17,6 +17,7 @@ import { flipStride1 } from "./flip-stride-1.ts";
 import { packedWeights } from "./packed.ts";
 import { phaseDataGrad } from "./phase-data-grad.ts";
 import { rowMoves } from "./row-moves.ts";
+import { smallBatch } from "./small-batch.ts";
 import { splitReductions } from "./split-reductions.ts";
 import { stridedDataGrad } from "./strided-data-grad.ts";
 import { lowerWeightGrads } from "./weight-grad.ts";
@@ -72,6 +73,11 @@ export const cpuPasses: readonly Pass[] = [
     when: ({ block, winograd }) => block > 0 && winograd,
     run: (graph, { block }) => winogradConvs(block)(graph),
   },
+  blockedPass(
+    "small-batches",
+    "gradients of convolutions whose weights are larger than their images, in the order of the weights",
+    smallBatch,
+  ),
   blockedPass(
     "blocked-weight-gradients",
     "weight gradients of convolutions as one blocked convolution each, where the batch size is known",
