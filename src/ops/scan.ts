@@ -4,7 +4,7 @@ import { evaluateGraph } from "./evaluate.ts";
 
 interface ScanAttributes {
   readonly body: Graph | undefined;
-  readonly num_scan_inputs: number;
+  readonly num_scan_inputs: number | undefined;
 }
 
 /**
@@ -15,10 +15,10 @@ interface ScanAttributes {
 export const Scan = defineOp({
   name: "Scan",
   arity: [1, Infinity],
-  attributes: { body: attr.graph(), num_scan_inputs: attr.int(1) },
+  attributes: { body: attr.graph(), num_scan_inputs: attr.int() },
   infer: (given, { body, num_scan_inputs }: ScanAttributes) => {
     const inputs = given as readonly { readonly shape: readonly Dim[] }[],
-      states = inputs.length - num_scan_inputs,
+      states = inputs.length - num_scan_inputs!,
       times = inputs.at(-1)!.shape[0]!;
     body!.inputs.forEach(({ node: { name }, shape }, i) => {
       const wanted = i < states ? shape : [times, ...shape];
@@ -35,7 +35,7 @@ export const Scan = defineOp({
   },
   reference: (given, { body, num_scan_inputs }: ScanAttributes) => {
     const inputs = given as readonly Array64[],
-      count = inputs.length - num_scan_inputs,
+      count = inputs.length - num_scan_inputs!,
       stacks = inputs.slice(count),
       names = body!.inputs.map((v) => v.node.name);
     let states = inputs.slice(0, count);

@@ -44,6 +44,15 @@ describe("Scan", () => {
     expect(outputs["sums"]!.shape).toEqual([3, 2]);
   });
 
+  it("takes a single stack", async () => {
+    const sum = trace("sum", { s: float32(2), x: float32(2) }, ({ s, x }) => ({ s: add(s, x) }));
+    const graph = trace("one", { s: float32(2), x: float32(BATCH, 2) }, ({ s, x }) => ({
+      last: scan(sum, [s], [x])[0]!,
+    }));
+    using program = await compile(graph);
+    expect(Array.from(toFloat64((await program.run({ s: feeds.s, x: feeds.x }))["last"]!))).toEqual([10, 14]);
+  });
+
   it("has a body that is lowered with the graph around it", () => {
     const inner = trace("inner", { x: float32(2, 16, 4, 4), w: float32(16, 16, 3, 3) }, ({ x, w }) => ({
       x: conv(x, w, undefined, { pads: [1, 1, 1, 1] }),

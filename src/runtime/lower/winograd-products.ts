@@ -50,8 +50,8 @@ export const convolve = (x: Value, kernel: Value, bias: Tensor | undefined, imag
 };
 
 /**
- * The weight gradient [O, C, 3, 3] of such a convolution: the transforms of its transposed products. The transformed x
- * is what the forward pass made of it. For batches that are multiples of the block.
+ * The weight gradient [O, C, 3, 3] of such a convolution: the transforms of its transposed products. For whole tiles, and
+ * batches that are multiples of the block.
  * @param x  [pixels, C, 1, N]
  * @param g  cotangent of the output, [pixels, O, 1, N]
  */
@@ -60,10 +60,7 @@ export const weightGrad = (x: Value, g: Value, image: Image, block: number): Val
     outs = g.shape[1]!,
     tiles = pixels / PIXELS,
     depth = tiles * batch;
-  // The examples of all tiles become the channels: [36, tiles, N / b, C, b (examples)].
-  const rows = blocked(reshape(transformed(x, image), [(tiles * TAPS * ins) / block, batch, 1, block]));
-  const pieces = reshape(rows, [tiles, TAPS, ins / block, batch / block, block * block]);
-  const windows = reshape(transpose(pieces, [1, 0, 3, 2, 4]), [1, TAPS * depth, 1, ins]);
+  const windows = reshape(exampleWindows(x, image, block), [1, TAPS * depth, 1, ins]);
   // [36, O / b, tiles, N, b (outputs)]
   const byTile = reshape(blocked(g), [tiles, PIXELS, outs / block, batch * block]);
   const cotangents = matmul(
@@ -137,23 +134,55 @@ const transformed = (x: Value, image: Image): Value => {
   return matmul(constant(float32(matrix, [count, TAPS, TAPS])), reshape(windows, [count, TAPS, width]));
 };
 
-/** For every tile the 36 x `columns` matrix whose columns stand for pixels, where `columnOf` says; none for padding. */
-const inputMatrix = (
-  [h, w]: Image,
-  columns: number,
-  columnOf: (pixel: number, tile: number, tap: number) => number,
-): Float32Array => {
+/**
+ * The same with the examples of all tiles as channels, [36, tiles, N / b, C, b (examples)]. Of few tiles in an order of
+ * their own, else out of what the forward pass made of x.
+ */
+const exampleWindows = (x: Value, image: Image, block: number): Value => {
+  const [pixels, ins, , batch] = x.shape as [number, number, number, number],
+    [down, across] = tilesOf(image),
+    count = down * across;
+  /** Channels and examples of each row exchanged: [rows, N / b, C / b, b (channels), b (examples)]. */
+  const byExample = (rows: Value, perm: readonly number[], shape: readonly number[]): Value => {
+    const pieces = blocked(reshape(rows, [sizeOf(rows.shape) / (batch * block), batch, 1, block]));
+    return transpose(reshape(pieces, [...shape, ins / block, batch / block, block * block]), perm);
+  };
+  if (count > MAX_JOINED) return byExample(transformed(x, image), [1, 0, 3, 2, 4], [count, TAPS]);
+  const matrix = inputMatrix(
+    image,
+    count * PIXELS,
+    (pixel) => pixel,
+    (tile, tap) => tap * count + tile,
+  );
+  const rows = reshape(byExample(blocked(x), [0, 2, 1, 3], [pixels]), [pixels, ins * batch]);
+  return matmul(constant(float32(matrix, [TAPS * count, pixels])), rows);
+};
+
+/** Calls for every tile and every tap of its window that lies in the image. */
+const eachWindow = ([h, w]: Image, visit: (tile: number, tap: number, pixel: number) => void): void => {
   const [rows, across] = tilesOf([h, w]);
-  const matrix = new Float32Array(rows * across * TAPS * columns);
   for (let tile = 0; tile < rows * across; tile++)
     for (let tap = 0; tap < TAPS; tap++) {
       const y = Math.floor(tile / across) * TILE + Math.floor(tap / WINDOW) - 1,
         x = (tile % across) * TILE + (tap % WINDOW) - 1;
-      if (y < 0 || y >= h || x < 0 || x >= w) continue;
-      const column = columnOf(pixelAt(y, x, across), tile, tap);
-      for (let out = 0; out < TAPS; out++)
-        matrix[(tile * TAPS + out) * columns + column] = inputTransform[out * TAPS + tap]!;
+      if (y >= 0 && y < h && x >= 0 && x < w) visit(tile, tap, pixelAt(y, x, across));
     }
+};
+
+/** For every tile the 36 x `columns` matrix whose columns stand for pixels, where `columnOf` says, and rows for transformed taps where `rowOf` does. */
+const inputMatrix = (
+  image: Image,
+  columns: number,
+  columnOf: (pixel: number, tile: number, tap: number) => number,
+  rowOf: (tile: number, tap: number) => number = (tile, tap) => tile * TAPS + tap,
+): Float32Array => {
+  const [rows, across] = tilesOf(image);
+  const matrix = new Float32Array(rows * across * TAPS * columns);
+  eachWindow(image, (tile, tap, pixel) => {
+    const column = columnOf(pixel, tile, tap);
+    for (let out = 0; out < TAPS; out++)
+      matrix[rowOf(tile, out) * columns + column] = inputTransform[out * TAPS + tap]!;
+  });
   return matrix;
 };
 
