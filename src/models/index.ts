@@ -1,9 +1,15 @@
 import { lookup, TemperError } from "../core/index.ts";
 import { type AnyModel, createModel, type ModelDefinition, type Standardization, type Task } from "./definition.ts";
+import { densenet } from "./densenet.ts";
 import { lenet } from "./lenet.ts";
+import { lstm } from "./lstm.ts";
 import { mlp } from "./mlp.ts";
+import { mobilenetV2 } from "./mobilenet.ts";
 import { preactResnet18, resnet18 } from "./resnet.ts";
 import { smallCnn } from "./small-cnn.ts";
+import { unet } from "./unet.ts";
+import { vgg } from "./vgg.ts";
+import { vit } from "./vit.ts";
 import { wideResnet } from "./wide-resnet.ts";
 
 export * from "./definition.ts";
@@ -17,6 +23,12 @@ export const models = {
   "resnet-18": resnet18,
   "preact-resnet-18": preactResnet18,
   "wide-resnet": wideResnet,
+  vgg,
+  densenet,
+  "mobilenet-v2": mobilenetV2,
+  unet,
+  vit,
+  lstm,
 } satisfies Record<string, AnyModel>;
 
 /** Architecture and options that a name stands for, `wide-resnet-28-10` included. @throws TemperError `not-found` */
@@ -31,7 +43,7 @@ export const findModel = (
   if (!options)
     throw new TemperError(
       "not-found",
-      `No model is called "${name}". ${family.name} continues as in ${family.variants}; a depth is 6n + 4.`,
+      `No model is called "${name}". ${family.name} continues as in ${family.variants}.`,
     );
   return { type: family, options };
 };

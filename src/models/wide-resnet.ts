@@ -51,7 +51,7 @@ export const wideResnet = defineModel({
     widths: numbers({ default: [160, 320, 640], min: 1, max: 65_536, help: "channels of each stage" }),
     stem: int({ default: 16, min: 1, max: 65_536, help: "channels of the first convolution" }),
   },
-  variants: "28-10, 34-r",
+  variants: "28-10, 34-r; a depth is 6n + 4",
   variant: (rest) => {
     if (rest === "34-r") return { depths: [5, 5, 5], widths: [320, 640, 512] };
     const [, depth, width] = /^(\d{1,4})-(\d{1,3})$/.exec(rest) ?? [];

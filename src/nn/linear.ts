@@ -1,4 +1,5 @@
-import { gemm } from "../ops/index.ts";
+import { elements } from "../graph/index.ts";
+import { gemm, reshape } from "../ops/index.ts";
 import { defaultInit, type Init, uniformInit } from "./init.ts";
 import type { Layer } from "./layer.ts";
 
@@ -9,8 +10,8 @@ export interface LinearOptions {
 }
 
 /**
- * y = x Wᵀ + b; x [n, inputs], `weight` [outputs, inputs], `bias` [outputs], y [n, outputs]. Weights lie as in PyTorch,
- * so that published ones fit by name. Both start uniform in ±1/√inputs.
+ * y = x Wᵀ + b; x [..., inputs], `weight` [outputs, inputs], `bias` [outputs], y [..., outputs]. Weights lie as in
+ * PyTorch, so that published ones fit by name. Both start uniform in ±1/√inputs.
  */
 export const linear = (
   inputs: number,
@@ -22,5 +23,8 @@ export const linear = (
     ...(bias && { bias: { shape: [outputs], role: "bias", init: biasInit } }),
   },
   buffers: {},
-  apply: ({ weight, bias }, x) => ({ y: gemm(x, weight!, bias, { transB: 1 }), updates: {} }),
+  apply: ({ weight, bias }, x) => {
+    const rows = reshape(x, [elements(x.shape.slice(0, -1)), x.shape.at(-1)!]); // one product for all of them
+    return { y: reshape(gemm(rows, weight!, bias, { transB: 1 }), [...x.shape.slice(0, -1), outputs]), updates: {} };
+  },
 });

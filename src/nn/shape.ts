@@ -1,10 +1,23 @@
 import { f32, sizeOf, TemperError } from "../core/index.ts";
 import { constant } from "../graph/index.ts";
-import { averagePool, globalAveragePool, maxPool, mul, relu as reluOf, reshape, sub } from "../ops/index.ts";
+import {
+  averagePool,
+  clip,
+  globalAveragePool,
+  maxPool,
+  mul,
+  relu as reluOf,
+  reshape,
+  scalarLike,
+  sub,
+} from "../ops/index.ts";
 import { type Layer, pure } from "./layer.ts";
 
 /** Layers without weights. */
 export const relu: Layer = pure(reluOf);
+
+/** min(max(x, 0), 6). */
+export const relu6: Layer = pure((x) => clip(x, scalarLike(x, 0), scalarLike(x, 6)));
 
 /** [n, c, h, w] -> [n, c h w]. */
 export const flatten: Layer = pure((x) => reshape(x, [x.shape[0]!, sizeOf(x.shape.slice(1))]));

@@ -37,6 +37,15 @@ describe("parameter counts are the published ones", () => {
     ["wide-resnet-34-r", cifar, {}, 68_116_698],
     ["wide-resnet", cifar, { depths: [1, 1, 1], widths: [24, 48, 72] }, 124_266],
     ["wide-resnet", cifar, { depths: [1, 1, 1], widths: [32, 64, 48] }, 124_666],
+    ["vgg-16", cifar, {}, 14_728_266],
+    ["vgg-11", cifar, {}, 9_231_114],
+    ["densenet-121", cifar, {}, 6_956_298],
+    ["mobilenet-v2", cifar, {}, 2_236_682],
+    ["mobilenet-v2", { ...cifar, classes: 1000 }, {}, 3_504_872],
+    ["unet", { ...cifar, classes: 2 }, {}, 31_037_698],
+    ["vit", cifar, {}, 5_362_762],
+    ["vit", { inputShape: [3, 224, 224], classes: 1000 }, { patch: 16 }, 5_717_416],
+    ["lstm", mnist, {}, 82_186],
     ["small-cnn", mnist, {}, 166_406],
     ["lenet", mnist, {}, 61_706],
     ["lenet", mnist, { channels: [20, 50], padding: [0, 0], dense: [500] }, 431_080],
@@ -53,10 +62,18 @@ describe("layers are as deep as the names say", () => {
     ["preact-resnet-18", 17 + 3],
     ["wide-resnet-28-10", 25 + 3],
     ["wide-resnet-16-1", 13 + 2], // stem and first stage have 16 channels: two shortcuts
+    ["vgg-16", 13], // the last two of the sixteen are dense layers that this form lacks
+    ["vgg-19", 16],
+    ["densenet-121", 1 + 2 * 58 + 3],
+    ["densenet-169", 1 + 2 * 82 + 3],
+    ["mobilenet-v2", 1 + 3 * 17 - 1 + 1],
+    ["unet", 2 * 9 + 1],
+    ["vit", 1],
   ])("%s has %i convolutions", (name, count) => {
     const nodes = graphNodes(toGraph(model(name, cifar)));
     expect(nodes.filter(({ op }) => op.name === "Conv").length).toBe(count);
-    expect(nodes.filter(({ op }) => op.name === "Gemm").length).toBe(1);
+    const dense = { unet: 0, vit: 12 * 4 + 1 }[name] ?? 1;
+    expect(nodes.filter(({ op }) => op.name === "Gemm").length).toBe(dense);
   });
 
   it("weights have the names that published checkpoints use", () => {
@@ -73,6 +90,15 @@ describe("layers are as deep as the names say", () => {
     for (const name of ["conv1.weight", "block1.layer.0.convShortcut.weight", "block3.layer.4.bn2.weight", "fc.weight"])
       expect(wide).toContain(name);
     expect(names.some((name) => name.includes("layer1.0.shortcut"))).toBe(false);
+    for (const [network, name] of [
+      ["vgg-16", "features.40.weight"],
+      ["densenet-121", "features.denseblock4.denselayer16.conv2.weight"],
+      ["mobilenet-v2", "features.17.conv.2.weight"],
+      ["unet", "up4.conv.double_conv.3.weight"],
+      ["vit", "blocks.11.attn.qkv.bias"],
+      ["lstm", "lstm.weight_hh_l0"],
+    ] as const)
+      expect(Object.keys(model(network, cifar).parameters)).toContain(name);
   });
 });
 
@@ -103,9 +129,20 @@ describe("blocks are wired as published", () => {
   });
 });
 
+/** Options of the networks that would take long at their usual size. */
+const SMALL: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  "wide-resnet": { depths: [1, 1, 1], widths: [4, 8, 8], stem: 4 },
+  vgg: { depths: [1, 2], widths: [4, 8] },
+  densenet: { depths: [2, 2], growth: 4 },
+  "mobilenet-v2": { width: 0.1 },
+  unet: { width: 4, levels: 2 },
+  vit: { width: 12, depth: 2 },
+  lstm: { units: 8 },
+};
+
 describe.each(Object.keys(models))("%s", (name) => {
   const task = { inputShape: [3, 16, 16] as const, classes: 7 };
-  const small = name === "wide-resnet" ? { depths: [1, 1, 1], widths: [4, 8, 8], stem: 4 } : {};
+  const small = SMALL[name] ?? {};
   const net = model(name, task, small);
 
   it("is listed under its own name", () => expect(lookup<AnyModel>(models, name, "model").name).toBe(name));
@@ -176,11 +213,19 @@ describe("names and options", () => {
     expect(() => model("mlp", cifar, { sizes: [1.5] })).toThrow(/whole numbers/);
     expect(() => model("lenet", cifar, { channels: [1] })).toThrow(/two channels/);
     expect(() => model("wide-resnet", cifar, { depths: [1, 1] })).toThrow(/three whole numbers/);
+    expect(() => model("vgg-17", cifar)).toThrow(/11, 13, 16, 19/);
+    expect(() => model("vgg", cifar, { depths: [1, 1] })).toThrow(/as many whole numbers/);
+    expect(() => model("densenet", cifar, { depths: [1.5] })).toThrow(/whole numbers/);
+    expect(() => model("vit", cifar, { heads: 5 })).toThrow(/heads must divide the width 192, got 5/);
   });
   it("impossible tasks are refused", () => {
     expect(() => createModel(models.mlp, { inputShape: [1, 28, 0], classes: 10 })).toThrow(/inputShape/);
     expect(() => createModel(models.mlp, { ...mnist, classes: 1 })).toThrow(/classes/);
     expect(() => createModel(models.lenet, { inputShape: [1, 8, 8], classes: 10 })).toThrow(/at least 16 x 16/);
+    expect(() => createModel(models.vgg, mnist)).toThrow(/at least 32 x 32/);
+    expect(() => createModel(models.densenet, { inputShape: [1, 4, 4], classes: 10 })).toThrow(/at least 8 x 8/);
+    expect(() => createModel(models.unet, mnist)).toThrow(/that 16 divides, got 28 x 28/);
+    expect(() => createModel(models.vit, { inputShape: [1, 30, 32], classes: 10 })).toThrow(/do not tile/);
     expect(() => createModel(models.mlp, { ...cifar, mean: [0.5, 0.5] })).toThrow(/mean must be/);
   });
 });

@@ -54,6 +54,12 @@ describe("a training step as one graph", () => {
   it.each([
     ["wide-resnet", { depths: [1, 1, 1], widths: [4, 8, 8], stem: 4 }, optimizers.sgd],
     ["lenet", {}, optimizers.adam],
+    ["vgg", { depths: [1, 2], widths: [4, 8] }, optimizers.sgd],
+    ["densenet", { depths: [2, 2], growth: 4 }, optimizers.sgd],
+    ["mobilenet-v2", { width: 0.1 }, optimizers.sgd],
+    ["unet", { width: 4, levels: 2 }, optimizers.sgd],
+    ["vit", { width: 12, depth: 2 }, optimizers.sgd],
+    ["lstm", { units: 8 }, optimizers.sgd],
   ] as const)("runs on ONNX Runtime as in float64 (%s)", async (name, options, type) => {
     const net = model(name, { inputShape: [1, 16, 16], classes: 3, mean: [0.5], std: [0.25] }, options);
     const optimizer = createOptimizer(type as typeof optimizers.sgd, { weightDecay: 0.01 });
