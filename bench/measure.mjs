@@ -69,7 +69,8 @@ export const measure = async (row, options) => {
     await side.child.close();
     delete side.child;
   }
-  return { ...row, rounds, otherCpu, sides: opened.map((side) => summarize(side, ours)) };
+  const flops = row.flops ?? ours.facts?.flops; // of a network: counted on the graph that our side has
+  return { ...row, flops, rounds, otherCpu, sides: opened.map((side) => summarize(side, ours)) };
 };
 
 /** Processor time of the harness, its ended children (whole commands) and the sides. */

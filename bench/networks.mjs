@@ -1,57 +1,93 @@
-/** The two networks of the benchmark: shapes, batches and the work of one pass. */
+/** The networks of the benchmark: what is measured of each, and what it is on our side and on the peer's (peer.py). */
 
-/** Products of a convolution's forward pass for one image. */
-const conv = (inputs, outputs, kernel, side) => inputs * outputs * kernel * kernel * side * side;
+const ALL = ["forward", "gradient", "train"];
+const BACKWARD = ["gradient", "train"];
 
-const resnetConvs = () => {
-  const list = [conv(3, 64, 3, 32)];
-  let width = 64,
-    side = 32;
-  for (const [outputs, stride] of [
-    [64, 1],
-    [128, 2],
-    [256, 2],
-    [512, 2],
-  ]) {
-    side /= stride;
-    list.push(conv(width, outputs, 3, side), conv(outputs, outputs, 3, side));
-    if (stride > 1) list.push(conv(width, outputs, 1, side));
-    list.push(conv(outputs, outputs, 3, side), conv(outputs, outputs, 3, side));
-    width = outputs;
-  }
-  return list;
-};
-
-const sum = (list) => list.reduce((a, b) => a + b, 0);
-
-/** `layers`: products of each layer's forward pass for one image, the first layer first. */
+/**
+ * `model`, `options`: the library's architecture; `shape`: of one input; `channelsLast`: PyTorch is measured in both
+ * memory formats; `laboratory`: hand-written graphs of it exist; `bars`: by mode, for every row and PyTorch side.
+ */
 export const networks = {
   resnet18: {
     title: "ResNet-18 (32x32)",
+    model: "resnet-18",
     shape: [3, 32, 32],
+    modes: ALL,
     batches: [1, 64, 128],
+    channelsLast: true,
+    laboratory: true,
     epsilon: 8 / 255,
     step: 2 / 255,
-    parameters: 11_173_962,
-    layers: [...resnetConvs(), 512 * 10],
   },
   mnist: {
     title: "MNIST 2-conv",
+    model: "small-cnn",
     shape: [1, 28, 28],
+    modes: ALL,
     batches: [1, 16, 256],
     epsilon: 0.1,
     step: 0.01,
-    parameters: 166_406,
-    layers: [conv(1, 16, 4, 14), conv(16, 32, 4, 7), 1568 * 100, 100 * 10],
   },
-};
-
-/**
- * Floating point operations of one run: two a product. A gradient repeats every layer once (data gradients), a training
- * step twice (data and weight gradients) except for the first layer's data gradient.
- */
-export const flops = (name, mode, batch) => {
-  const { layers } = networks[name];
-  const passes = { forward: 1, gradient: 2, train: 3 }[mode];
-  return 2 * batch * (passes * sum(layers) - (mode === "train" ? layers[0] : 0));
+  vit: {
+    title: "transformer block (192 wide, 3 heads, 65 tokens: a ViT of one)",
+    model: "vit",
+    options: { depth: 1 },
+    shape: [3, 32, 32],
+    modes: ALL,
+    batches: [64],
+    bars: { forward: 1.05, gradient: 1.05, train: 1.1 },
+  },
+  "wide-resnet": {
+    title: "wide-resnet-16-4 (32x32)",
+    model: "wide-resnet-16-4",
+    shape: [3, 32, 32],
+    modes: BACKWARD,
+    batches: [32],
+    channelsLast: true,
+    bars: { gradient: 1.3, train: 1.3 },
+  },
+  vgg16: {
+    title: "VGG-16 (32x32)",
+    model: "vgg-16",
+    shape: [3, 32, 32],
+    modes: BACKWARD,
+    batches: [32],
+    channelsLast: true,
+    bars: { gradient: 1.3, train: 1.3 },
+  },
+  densenet121: {
+    title: "DenseNet-121 (32x32)",
+    model: "densenet-121",
+    shape: [3, 32, 32],
+    modes: BACKWARD,
+    batches: [32],
+    channelsLast: true,
+    bars: { gradient: 1, train: 1 },
+  },
+  "mobilenet-v2": {
+    title: "MobileNet-V2 (32x32)",
+    model: "mobilenet-v2",
+    shape: [3, 32, 32],
+    modes: BACKWARD,
+    batches: [32],
+    channelsLast: true,
+    bars: { gradient: 1, train: 1 },
+  },
+  unet: {
+    title: "U-Net (32x32)",
+    model: "unet",
+    shape: [3, 32, 32],
+    modes: BACKWARD,
+    batches: [32],
+    channelsLast: true,
+    bars: { gradient: 1.3, train: 1.3 },
+  },
+  lstm: {
+    title: "LSTM classifier (128 units, 64 steps)",
+    model: "lstm",
+    shape: [1, 64, 64],
+    modes: BACKWARD,
+    batches: [32],
+    bars: { gradient: 1, train: 1 },
+  },
 };

@@ -18,7 +18,6 @@ answers = os.fdopen(os.dup(1), "w", buffering=1)
 os.dup2(2, 1)  # libraries that print must not disturb the protocol
 
 STEPS = 20
-SIZES = {"resnet18": (3, 32, 32), "mnist": (1, 28, 28)}
 EPSILON = {"resnet18": (8 / 255, 2 / 255), "mnist": (0.1, 0.01)}
 
 
@@ -62,18 +61,182 @@ def mnist():
     )  # fmt: skip
 
 
-def network(name):
-    """The seeded network in evaluation mode; batch-norm statistics are moved off 0 and 1 so that they count."""
+def vit():
+    """A vision transformer of one block on patches of 4 x 4, with PyTorch's fused attention."""
+    import torch
+    from torch import nn
+
+    class Block(nn.Module):
+        def __init__(self, width, heads):
+            super().__init__()
+            self.heads = heads
+            self.norm1 = nn.LayerNorm(width, eps=1e-6)
+            self.qkv = nn.Linear(width, 3 * width)
+            self.proj = nn.Linear(width, width)
+            self.norm2 = nn.LayerNorm(width, eps=1e-6)
+            self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+
+        def forward(self, x):
+            q, k, v = self.qkv(self.norm1(x)).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+            y = nn.functional.scaled_dot_product_attention(q, k, v)
+            x = x + self.proj(y.transpose(1, 2).flatten(2))
+            return x + self.mlp(self.norm2(x))
+
+    class Vit(nn.Module):
+        def __init__(self, width=192, heads=3):
+            super().__init__()
+            self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
+            self.pos_embed = nn.Parameter(torch.zeros(1, 65, width))
+            self.patch = nn.Conv2d(3, width, 4, 4)
+            self.block = Block(width, heads)
+            self.norm = nn.LayerNorm(width, eps=1e-6)
+            self.head = nn.Linear(width, 10)
+
+        def forward(self, x):
+            x = self.patch(x).flatten(2).transpose(1, 2)
+            x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], 1) + self.pos_embed
+            return self.head(self.norm(self.block(x)[:, 0]))
+
+    return Vit()
+
+
+def wide_resnet():
+    """wide-resnet-16-4 without dropout: 2,748,890 parameters."""
+    from torch import nn
+
+    class Block(nn.Module):
+        def __init__(self, inputs, outputs, stride):
+            super().__init__()
+            self.bn1, self.relu1 = nn.BatchNorm2d(inputs), nn.ReLU(inplace=True)
+            self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+            self.bn2, self.relu2 = nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+            self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+            self.shortcut = None if inputs == outputs else nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+
+        def forward(self, x):
+            active = self.relu1(self.bn1(x))
+            y = self.conv2(self.relu2(self.bn2(self.conv1(active))))
+            return y + (x if self.shortcut is None else self.shortcut(active))
+
+    layers, width = [nn.Conv2d(3, 16, 3, 1, 1, bias=False)], 16
+    for outputs, stride in [(64, 1), (128, 2), (256, 2)]:
+        layers += [Block(width, outputs, stride), Block(outputs, outputs, 1)]
+        width = outputs
+    last = [nn.BatchNorm2d(width), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 10)]
+    return nn.Sequential(*layers, *last)
+
+
+def vgg16():
+    """torchvision's, with one dense layer in place of three: 14,728,266 parameters."""
+    from torch import nn
+    from torchvision.models import vgg16_bn
+
+    return nn.Sequential(vgg16_bn().features, nn.Flatten(), nn.Linear(512, 10))
+
+
+def densenet121():
+    """torchvision's, with a 3x3 stem without norm and pooling: 6,956,298 parameters."""
+    from torch import nn
+    from torchvision.models import densenet121
+
+    net = densenet121(num_classes=10)
+    net.features.conv0 = nn.Conv2d(3, 64, 3, 1, 1, bias=False)
+    for name in ["norm0", "relu0", "pool0"]:
+        setattr(net.features, name, nn.Identity())
+    return net
+
+
+def mobilenet_v2():
+    """torchvision's, with strides for small images: 2,236,682 parameters."""
+    from torchvision.models import mobilenet_v2
+
+    net = mobilenet_v2(num_classes=10, dropout=0.0)
+    net.features[0][0].stride = net.features[2].conv[1][0].stride = (1, 1)
+    return net
+
+
+def unet():
+    """The common form for Carvana, with padding and batch norm, and the mean of each class map."""
+    import torch
+    from torch import nn
+
+    def double(inputs, outputs):
+        return nn.Sequential(
+            nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True),
+            nn.Conv2d(outputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True),
+        )  # fmt: skip
+
+    class Up(nn.Module):
+        def __init__(self, width):
+            super().__init__()
+            self.up = nn.ConvTranspose2d(2 * width, width, 2, 2)
+            self.conv = double(2 * width, width)
+
+        def forward(self, x, skip):
+            return self.conv(torch.cat([skip, self.up(x)], 1))
+
+    class Unet(nn.Module):
+        def __init__(self, width=64):
+            super().__init__()
+            self.inc = double(3, width)
+            self.downs = nn.ModuleList(
+                nn.Sequential(nn.MaxPool2d(2), double(width << i, width << (i + 1))) for i in range(4)
+            )
+            self.ups = nn.ModuleList(Up(width << i) for i in (3, 2, 1, 0))
+            self.out = nn.Conv2d(width, 10, 1)
+
+        def forward(self, x):
+            skips = [self.inc(x)]
+            for down in self.downs:
+                skips.append(down(skips[-1]))
+            x = skips.pop()
+            for up in self.ups:
+                x = up(x, skips.pop())
+            return self.out(x).mean((2, 3))
+
+    return Unet()
+
+
+def lstm():
+    """An LSTM of 128 units over the rows of an image of 64 x 64."""
+    from torch import nn
+
+    class Classifier(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lstm = nn.LSTM(64, 128, batch_first=True)
+            self.fc = nn.Linear(128, 10)
+
+        def forward(self, x):
+            return self.fc(self.lstm(x.squeeze(1))[0][:, -1])
+
+    return Classifier()
+
+
+NETWORKS = {
+    "resnet18": (resnet18, (3, 32, 32)),
+    "mnist": (mnist, (1, 28, 28)),
+    "vit": (vit, (3, 32, 32)),
+    "wide-resnet": (wide_resnet, (3, 32, 32)),
+    "vgg16": (vgg16, (3, 32, 32)),
+    "densenet121": (densenet121, (3, 32, 32)),
+    "mobilenet-v2": (mobilenet_v2, (3, 32, 32)),
+    "unet": (unet, (3, 32, 32)),
+    "lstm": (lstm, (1, 64, 64)),
+}
+
+
+def network(name, file=None):
+    """The network in evaluation mode, with the weights that our side wrote beside its ONNX file."""
     import torch
 
     torch.manual_seed(0)
-    net = {"resnet18": resnet18, "mnist": mnist}[name]()
-    for module in net.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean.uniform_(-0.1, 0.1)
-            module.running_var.uniform_(0.8, 1.2)
-            torch.nn.init.uniform_(module.weight, 0.8, 1.2)
-            torch.nn.init.uniform_(module.bias, -0.1, 0.1)
+    net = NETWORKS[name][0]()
+    if file is not None:
+        with open(f"{file}.weights", "rb") as weights:
+            for tensor in [*net.parameters(), *(b for b in net.buffers() if b.is_floating_point())]:
+                weights.readinto(tensor.detach().numpy())
+            assert not weights.read(1), "The two sides differ in their number of weights."
     return net.eval()
 
 
@@ -81,7 +244,7 @@ def batch_of(name, batch, seed=1):
     """Images uniform in [0, 1] and labels 0, 1, 2, ..."""
     import torch
 
-    x = torch.rand((batch, *SIZES[name]), generator=torch.Generator().manual_seed(seed))
+    x = torch.rand((batch, *NETWORKS[name][1]), generator=torch.Generator().manual_seed(seed))
     return x, torch.arange(batch) % 10
 
 
@@ -96,7 +259,7 @@ def network_task(task):
     import torch
 
     name, mode, variant = task["network"], task["mode"], task.get("variant", "eager")
-    net, (x, y) = network(name), batch_of(name, task["batch"])
+    net, (x, y) = network(name, task["file"]), batch_of(name, task["batch"])
     if variant == "channels_last":
         net, x = net.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
     facts = {"parameters": sum(p.numel() for p in net.parameters())}
@@ -133,7 +296,7 @@ def pgd_task(task):
     name, library = task["network"], task["library"]
     import torch
 
-    net, (x, _) = network(name), batch_of(name, task["batch"])
+    net, (x, _) = network(name, task["file"]), batch_of(name, task["batch"])
     with torch.inference_mode():
         y = net(x).argmax(1)  # attacks begin where the network is right
     y = y.clone()
@@ -238,73 +401,15 @@ def chain_task(task):
     return {}, run
 
 
-def export_task(task):
-    """Writes the network, with its weights and unfolded batch norm, as ONNX: what Temper then loads."""
-    import numpy
-    from onnx import TensorProto, helper, numpy_helper, save
-
-    nodes, weights = [], []
-
-    def emit(op, inputs, **attributes):
-        nodes.append(helper.make_node(op, inputs, [f"v{len(nodes)}"], **attributes))
-        return nodes[-1].output[0]
-
-    def weight(name, tensor):
-        weights.append(numpy_helper.from_array(tensor.detach().numpy().astype(numpy.float32), name))
-        return name
-
-    def layer(module, name, x):
-        kind = type(module).__name__
-        if kind == "Sequential":
-            for i, child in module.named_children():
-                x = layer(child, f"{name}{i}.", x)
-            return x
-        if kind == "Block":
-            y = x
-            for part in ["conv1", "bn1", "relu", "conv2", "bn2"]:
-                y = layer(getattr(module, part), f"{name}{part}.", y)
-            return emit("Relu", [emit("Add", [y, layer(module.shortcut, f"{name}shortcut.", x)])])
-        if kind == "Conv2d":
-            inputs = [x, weight(f"{name}weight", module.weight)]
-            if module.bias is not None:
-                inputs.append(weight(f"{name}bias", module.bias))
-            pads = [*module.padding, *module.padding]
-            return emit(
-                "Conv", inputs, kernel_shape=list(module.kernel_size), strides=list(module.stride), pads=pads
-            )
-        if kind == "BatchNorm2d":
-            parts = ["weight", "bias", "running_mean", "running_var"]
-            inputs = [x] + [weight(name + part, getattr(module, part)) for part in parts]
-            return emit("BatchNormalization", inputs, epsilon=module.eps, momentum=1 - module.momentum)
-        if kind == "Linear":
-            inputs = [x, weight(f"{name}weight", module.weight), weight(f"{name}bias", module.bias)]
-            return emit("Gemm", inputs, transB=1)
-        return emit({"ReLU": "Relu", "Flatten": "Flatten", "AdaptiveAvgPool2d": "GlobalAveragePool"}[kind], [x])
-
-    name = task["network"]
-    nodes_out = layer(network(name), "", "x")
-    nodes[-1].output[0] = "logits"
-    assert nodes_out.startswith("v")
-    graph = helper.make_graph(
-        nodes,
-        name,
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", *SIZES[name]])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", 10])],
-        weights,
-    )
-    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), task["file"])
-    return {"file": task["file"]}, lambda: None
-
-
 def compare(task):
     """Logits and gradient of the summed cross-entropy for the batch that both sides can form: x_i = (i * 7919 % 1009) / 1009."""
     import torch
 
     name, count = task["network"], task["batch"]
-    size = SIZES[name][0] * SIZES[name][1] * SIZES[name][2]
-    x = ((torch.arange(count * size, dtype=torch.int64) * 7919 % 1009).double() / 1009).float()
-    x = x.reshape(count, *SIZES[name]).requires_grad_(True)
-    net = network(name)
+    shape = (count, *NETWORKS[name][1])
+    numbers = torch.arange(torch.Size(shape).numel(), dtype=torch.int64) * 7919 % 1009
+    x = (numbers.double() / 1009).float().reshape(shape).requires_grad_(True)
+    net = network(name, task["file"])
     logits = net(x)
     (g,) = torch.autograd.grad(torch.nn.functional.cross_entropy(logits, torch.arange(count) % 10, reduction="sum"), x)
     return {"logits": logits.flatten().tolist(), "gradient": g.flatten().tolist()}
@@ -326,7 +431,6 @@ TASKS = {
     "matmul": matmul_task,
     "conv": conv_task,
     "chain": chain_task,
-    "export": export_task,
     "versions": versions_task,
 }
 

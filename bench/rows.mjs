@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { hasLaboratory } from "./hand.mjs";
-import { flops, networks } from "./networks.mjs";
+import { networks } from "./networks.mjs";
 
 export const CHAIN_NODES = 1000;
 const MATMUL = { task: "matmul", size: 2048 };
@@ -32,7 +32,7 @@ const LIMITS = {
 const row = (id, title, sides, more = {}) => ({
   id,
   title,
-  sides: sides.filter(Boolean).map((side) => ({ ...side, bar: BARS[id]?.[side.name] })),
+  sides: sides.filter(Boolean).map((side) => ({ ...side, bar: BARS[id]?.[side.name] ?? side.bar })),
   limit: LIMITS[id],
   ...more,
 });
@@ -48,23 +48,19 @@ const ceilings = [
 
 const MODES = { forward: "forward", gradient: "input gradient", train: "training step" };
 const networkRow = (network, mode, batch) => {
+  const { title, channelsLast, laboratory, bars } = networks[network];
   const task = { task: "network", network, mode, batch };
-  return row(
-    `${network}-${mode}-${batch}`,
-    `${networks[network].title} ${MODES[mode]}, batch ${batch}`,
-    [
-      us(task),
-      peer("torch", task),
-      network === "resnet18" && peer("torch channels_last", { ...task, variant: "channels_last" }),
-      network === "resnet18" && mode === "forward" && batch > 1 && us({ ...task, winograd: true }, "temper, Winograd"),
-      network === "mnist" && mode === "gradient" && us({ ...task, via: "engine" }, "temper through compile()"),
-      network === "resnet18" && mode !== "train" && hasLaboratory() && { name: "hand", kind: "hand", task },
-    ],
-    { flops: flops(network, mode, batch) },
-  );
+  return row(`${network}-${mode}-${batch}`, `${title} ${MODES[mode]}, batch ${batch}`, [
+    us(task),
+    { ...peer("torch", task), bar: bars?.[mode] },
+    channelsLast && { ...peer("torch channels_last", { ...task, variant: "channels_last" }), bar: bars?.[mode] },
+    laboratory && mode === "forward" && batch > 1 && us({ ...task, winograd: true }, "temper, Winograd"),
+    network === "mnist" && mode === "gradient" && us({ ...task, via: "engine" }, "temper through compile()"),
+    laboratory && mode !== "train" && hasLaboratory() && { name: "hand", kind: "hand", task },
+  ]);
 };
-const networkRows = Object.entries(networks).flatMap(([network, { batches }]) =>
-  Object.keys(MODES).flatMap((mode) => batches.map((batch) => networkRow(network, mode, batch))),
+const networkRows = Object.entries(networks).flatMap(([network, { batches, modes }]) =>
+  modes.flatMap((mode) => batches.map((batch) => networkRow(network, mode, batch))),
 );
 
 const LIBRARIES = ["torchattacks", "raw", "foolbox", "art"];
@@ -81,7 +77,7 @@ const pgdRow = (network, batch, { frozen }) => {
         .filter((library) => library !== "raw")
         .map((library) => peer(`${library}, frozen weights`, { ...task, library, frozen: true })),
     ],
-    { probe: true, mostRounds: network === "resnet18" ? 5 : undefined, flops: 20 * flops(network, "gradient", batch) },
+    { probe: true, mostRounds: network === "resnet18" ? 5 : undefined },
   );
 };
 

@@ -11,7 +11,6 @@ import { ensureBuilt } from "../scripts/ensure.mjs";
 import { python, startChild } from "./child.mjs";
 import { describeCommit, describeMachine, machineName } from "./machine.mjs";
 import { measure, spread } from "./measure.mjs";
-import { networks } from "./networks.mjs";
 import { ceilingOf, HEADER, isDisturbed, markdown, rowLines, verdictsOf } from "./report.mjs";
 import { allRows } from "./rows.mjs";
 
@@ -68,12 +67,14 @@ const once = async (kind, task, ...commands) => {
   }
 };
 
-/** The peer writes both networks; the logits and gradients of both sides are compared before anything is timed. */
+/** Our side writes the networks; the logits and gradients of both sides are compared before anything is timed. */
 const files = { report: join(folder, "report.html") },
   agreement = [];
-for (const network of Object.keys(networks)) {
+const sides = rows.flatMap((row) => row.sides);
+const needed = sides.map(({ kind, task }) => (kind === "command" ? "mnist" : task.network)); // commands: the tiny model
+for (const network of new Set(needed.filter(Boolean))) {
   files[network] = join(folder, `${network}.onnx`);
-  await once("peer", { task: "export", network, file: files[network] });
+  await once("us", { task: "export", network, file: files[network] });
   const task = { task: "network", network, mode: "gradient", batch: 4, file: files[network] };
   const theirs = await once("peer", task, "compare");
   const ours = await once("us", task, "compare").catch((error) => stop(`Our side does not run: ${error.message}`));

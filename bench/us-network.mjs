@@ -1,25 +1,79 @@
-/** The benchmark's networks on our side: loaded from the ONNX files that the peer wrote, so that weights are equal. */
-import { readFileSync } from "node:fs";
-import { i64 } from "../dist/core/index.js";
-import { decodeModel } from "../dist/onnx/index.js";
-import { bindParameters, importModel } from "../dist/ops/index.js";
+/** The benchmark's networks on our side. Our side writes each as ONNX, and its weights for the peer, so that both have the same. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { createRng, i64 } from "../dist/core/index.js";
+import { constant, bind, graphNodes, withBatch } from "../dist/graph/index.js";
+import { model, toGraph } from "../dist/models/index.js";
+import { initialize } from "../dist/nn/index.js";
+import { concatChunks, decodeModel, encodeModel } from "../dist/onnx/index.js";
+import { bindParameters, importModel, toOnnx } from "../dist/ops/index.js";
 import { networks } from "./networks.mjs";
 
-export const readModel = (file) => importModel(decodeModel(readFileSync(file)));
-/** The network as a graph `x -> logits`, weights bound. */
-export const readNetwork = (file) => bindParameters(readModel(file));
+export const definitionOf = (name) => {
+  const { model: architecture, shape, options } = networks[name];
+  return model(architecture, { inputShape: shape, classes: 10 }, options);
+};
+
+/** The network as a graph `input -> logits`, weights bound. */
+export const readNetwork = (file) => bindParameters(importModel(decodeModel(readFileSync(file))));
+
+/** Starting weights; those of batch norm are moved off 0 and 1, so that they count. */
+const weightsOf = (definition) => {
+  const rng = createRng(0),
+    weights = initialize(definition, rng);
+  for (const [name, { data }] of Object.entries(weights))
+    if (name.endsWith("running_mean")) rng.split(name).fillUniform(data, -0.1, 0.1);
+    else if (name.endsWith("running_var") || definition.parameters[name].role === "scale")
+      rng.split(name).fillUniform(data, 0.8, 1.2);
+  return weights;
+};
+
+/** Writes `file`, the network as ONNX, and `file.weights`: parameters, then running statistics, as float32 in order. */
+export const writeNetwork = (name, file) => {
+  const definition = definitionOf(name),
+    weights = weightsOf(definition);
+  const bound = Object.fromEntries(Object.entries(weights).map(([key, tensor]) => [key, constant(tensor, key)]));
+  writeFileSync(file, concatChunks(encodeModel(toOnnx(bind(toGraph(definition), bound)))));
+  writeFileSync(`${file}.weights`, concatChunks(Object.values(weights).map(({ data }) => new Uint8Array(data.buffer))));
+};
+
+const size = ({ shape }) => shape.reduce((a, b) => a * b, 1);
+/** Products of a node's forward pass, from its inputs and outputs; other operators count nothing. */
+const PRODUCTS = {
+  Conv: ([, w], [y]) => (size(y) * size(w)) / w.shape[0],
+  ConvTranspose: ([x, w]) => (size(x) * size(w)) / w.shape[0],
+  Gemm: ([a], [y]) => (size(a) / y.shape[0]) * size(y),
+  MatMul: ([a], [y]) => size(y) * a.shape.at(-1),
+};
+
+/**
+ * Floating point operations of one run: two a product, once forward, and once backward for each factor that depends on
+ * what is differentiated by (the input; in training the weights).
+ */
+export const flopsOf = (name, mode, batch) => {
+  const graph = withBatch(toGraph(definitionOf(name)), batch);
+  const [image, ...weights] = graph.inputs;
+  const reached = new Set({ forward: [], gradient: [image], train: weights }[mode].map(({ node }) => node));
+  let total = 0;
+  for (const node of graphNodes(graph)) {
+    const active = node.inputs.filter((v) => v && reached.has(v.node));
+    if (active.length > 0) reached.add(node);
+    const products = PRODUCTS[node.op.name]?.(node.inputs, node.outputs) ?? 0;
+    total += 2 * products * (1 + active.filter((v) => node.inputs.indexOf(v) < 2).length);
+  }
+  return total;
+};
 
 /** Feeds of a gradient graph: n images and their labels. */
 export const feedsOf = (name, x, labels) => ({
-  x: { dtype: "float32", shape: [labels.length, ...networks[name].shape], data: x },
+  input: { dtype: "float32", shape: [labels.length, ...networks[name].shape], data: x },
   labels: i64(Array.from(labels)),
 });
 
 /** Images that both sides can form, and labels 0, 1, 2, ...; as in peer.py. */
 export const commonBatch = (name, batch) => {
-  const size = networks[name].shape.reduce((a, b) => a * b, 1);
+  const length = batch * size(networks[name]);
   return {
-    x: Float32Array.from({ length: batch * size }, (_, i) => ((i * 7919) % 1009) / 1009),
+    x: Float32Array.from({ length }, (_, i) => ((i * 7919) % 1009) / 1009),
     labels: Int32Array.from({ length: batch }, (_, i) => i % 10),
   };
 };

@@ -1,19 +1,14 @@
 /** A training step on our side: the graph that `temper train` runs, as many steps a call, in the loop's own thread. */
 import { createRng, f32, i64, release } from "../dist/core/index.js";
-import { model } from "../dist/models/index.js";
 import { countParameters, initialize } from "../dist/nn/index.js";
 import { createOptimizer, optimizers } from "../dist/optim/index.js";
 import { createLocalRuntime } from "../dist/runtime/index.js";
 import { callLength, createSteps, objectives, trainStepGraph } from "../dist/train/index.js";
-import { networks } from "./networks.mjs";
-import { commonBatch } from "./us-network.mjs";
-
-const NAMES = { resnet18: "resnet-18", mnist: "small-cnn" };
+import { commonBatch, definitionOf, flopsOf } from "./us-network.mjs";
 
 /** SGD with momentum 0.9 and weight decay 5e-4, batch norm in training mode; as in peer.py. */
 export const trainTask = async ({ network, batch, winograd = true }, threads) => {
-  const { shape } = networks[network];
-  const definition = model(NAMES[network], { inputShape: shape, classes: 10 });
+  const definition = definitionOf(network);
   const optimizer = createOptimizer(optimizers.sgd, { momentum: 0.9, weightDecay: 5e-4 });
   const graph = trainStepGraph(definition, objectives.standard, optimizer, {});
   const parameters = Object.fromEntries(Object.entries(definition.parameters).map(([name, p]) => [name, p.shape]));
@@ -36,13 +31,13 @@ export const trainTask = async ({ network, batch, winograd = true }, threads) =>
     }
     const names = Object.keys(scalars[0]).map((name) => [name, f32(scalars.map((values) => values[name]))]);
     return {
-      "x.clean": f32(pixels, [count, batch, ...shape]),
+      "x.clean": f32(pixels, [count, batch, ...definition.inputShape]),
       labels: i64(classes, [count, batch]),
       ...Object.fromEntries(names),
     };
   };
   return {
-    facts: { parameters: countParameters(definition) },
+    facts: { parameters: countParameters(definition), flops: flopsOf(network, "train", batch) },
     /** One call, of as many steps as `temper train` would do in it. */
     run: async () => {
       const done = count,

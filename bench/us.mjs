@@ -2,11 +2,12 @@
 import { createTarget, gradientGraph, predictionOf } from "../dist/attack/index.js";
 import { constant, createGraph, input } from "../dist/graph/index.js";
 import { f32 } from "../dist/core/index.js";
+import { countParameters } from "../dist/nn/index.js";
 import { add, conv, matmul, mul, relu } from "../dist/ops/index.js";
 import { createEngine, createLocalRuntime, createPool } from "../dist/runtime/index.js";
 import { pgdJob } from "./us-job.mjs";
 import { networks } from "./networks.mjs";
-import { commonBatch, feedsOf, readModel, readNetwork } from "./us-network.mjs";
+import { commonBatch, definitionOf, feedsOf, flopsOf, readNetwork, writeNetwork } from "./us-network.mjs";
 import { serve } from "./serve.mjs";
 
 const numbers = (length, scale = 1) => Float32Array.from({ length }, (_, i) => scale * (((i * 7919) % 1009) / 1009));
@@ -17,9 +18,6 @@ const runtimeOf = (via) => (via === "engine" ? createEngine() : createLocalRunti
 const networkTask = async (task, threads) => {
   const { network, mode, batch, file, via, winograd = mode === "gradient" && batch > 1 } = task;
   if (mode === "train") return (await import("./us-train.mjs")).trainTask(task, threads);
-  const model = readModel(file);
-  const trained = Object.entries(model.parameters).filter(([name]) => !name.includes("running_"));
-  const parameters = trained.reduce((sum, [, { data }]) => sum + data.length, 0);
   const graph = readNetwork(file);
   const runtime = runtimeOf(via);
   const { x, labels } = commonBatch(network, batch);
@@ -29,10 +27,10 @@ const networkTask = async (task, threads) => {
     threads,
     winograd, // default: as the library's attacks compile it
   });
-  const given = forward ? { x: feeds.x } : feeds,
+  const given = forward ? { input: feeds.input } : feeds,
     wanted = forward ? ["logits"] : ["gradient"];
   return {
-    facts: { parameters },
+    facts: { parameters: countParameters(definitionOf(network)), flops: flopsOf(network, mode, batch) },
     run: () => program.run(given, wanted),
     compare: async () => {
       const { logits, gradient } = await program.run(feeds);
@@ -80,7 +78,11 @@ const pgdTask = async ({ network, batch, file, via = "worker" }, threads) => {
       : () => pgdJob(here, args);
   const { adv } = await run();
   const linf = adv.reduce((most, v, i) => Math.max(most, Math.abs(v - x[i])), 0);
-  return { facts: { linf, epsilon }, run, probe: () => eventLoopDelay(run) };
+  return {
+    facts: { linf, epsilon, flops: 20 * flopsOf(network, "gradient", batch) },
+    run,
+    probe: () => eventLoopDelay(run),
+  };
 };
 
 /** Longest time that a timer of 1 ms was late while `run` went on: what an application beside it would feel. */
@@ -95,6 +97,11 @@ const eventLoopDelay = async (run) => {
   await run();
   clearInterval(timer);
   return { eventLoopDelayMs: Math.max(most, performance.now() - last - 1) };
+};
+
+const exportTask = ({ network, file }) => {
+  writeNetwork(network, file);
+  return {};
 };
 
 const single = async (graph, feeds, threads) => {
@@ -144,4 +151,5 @@ await serve({
   matmul: matmulTask,
   conv: convTask,
   chain: chainTask,
+  export: exportTask,
 });
