@@ -1,8 +1,8 @@
-import { constantOf, type Graph, type Node, rewrite, type Value } from "../../graph/index.ts";
+import { constantOf, type Graph, type Node, rewrite, type Shape, type Value } from "../../graph/index.ts";
 import { Conv, ConvTranspose, reshape } from "../../ops/index.ts";
 import { blocked, blockedConv, plain } from "./blocked.ts";
-import { convForm } from "./conv-form.ts";
-import { stride1Pads } from "./flip-stride-1.ts";
+import { type ConvForm, convForm } from "./conv-form.ts";
+import { reversedTaps, stride1Pads } from "./flip-stride-1.ts";
 import { exchangedBlocks, isPackable, packed } from "./packed.ts";
 
 /**
@@ -16,19 +16,34 @@ export const blockedConvs =
   (block: number) =>
   (graph: Graph): Graph =>
     rewrite(graph, (node, [x, w, bias]) => {
-      const form = x && w && fits(node, x, w, block) ? convForm(node, 2) : undefined;
-      if (!x || !w || form?.group !== 1) return undefined;
+      if (!x || !w || (node.op !== Conv && node.op !== ConvTranspose) || constantOf(w) || x.dtype !== "float32")
+        return undefined;
+      const form = w.shape.length === 4 ? convForm(node, 2) : undefined;
+      if (form && isDepthwise(w.shape, form.group, block)) return depthwise(node, x, w, bias, form);
+      if (form?.group !== 1 || !isPackable(w.shape, block)) return undefined;
       if (node.op === Conv) return [plain(blockedConv(blocked(x), packed(w, block), { ...form, bias }))];
       const pads = bias ? undefined : stride1Pads(form, w.shape.slice(2));
       const { dilations } = form;
       return pads && [plain(blockedConv(blocked(x), backwardOrder(w, block), { pads, dilations }))];
     });
 
-const fits = (node: Node, x: Value, w: Value, block: number): boolean =>
-  (node.op === Conv || node.op === ConvTranspose) &&
-  !constantOf(w) &&
-  x.dtype === "float32" &&
-  isPackable(w.shape, block);
+/** Whether weights [C, 1, kh, kw] take each channel by itself, and channels fill blocks. */
+export const isDepthwise = (w: Shape, group: number, block: number): boolean =>
+  group === w[0] && w[1] === 1 && group > 1 && group % block === 0;
+
+const depthwise = (
+  node: Node,
+  x: Value,
+  w: Value,
+  bias: Value | undefined,
+  { strides, dilations, pads, group, ...form }: ConvForm,
+): readonly Value[] | undefined => {
+  const [channels, , kh, kw] = w.shape as [number, number, number, number];
+  const weights = (order: Value): Value => reshape(blocked(reshape(order, [1, channels, kh, kw])), w.shape);
+  if (node.op === Conv) return [plain(blockedConv(blocked(x), weights(w), { strides, dilations, pads, group, bias }))];
+  const back = bias ? undefined : stride1Pads({ strides, dilations, pads, group, ...form }, [kh, kw]);
+  return back && [plain(blockedConv(blocked(x), weights(reversedTaps(w)), { pads: back, dilations, group }))];
+};
 
 /** w [I, O, kh, kw] of a transposed convolution -> weights of the convolution that computes it, with the taps reversed. */
 const backwardOrder = (w: Value, block: number): Value => {

@@ -1,6 +1,7 @@
 import { type Graph, rewrite, type Value } from "../../graph/index.ts";
-import { ConvWeightGrad, pad, reshape, transpose } from "../../ops/index.ts";
+import { ConvWeightGrad, pad, reduceSum, reshape, transpose } from "../../ops/index.ts";
 import { blocked, blockedConv, channelsLast, plain } from "./blocked.ts";
+import { isDepthwise } from "./blocked-convs.ts";
 import { all, convForm } from "./conv-form.ts";
 import { unpacked } from "./packed.ts";
 
@@ -12,7 +13,7 @@ const MAX_CHANNELS_BLOCKED = 128;
  * the cotangent its kernel, whose taps lie as far apart as the stride of the forward pass says. Its output is as large
  * as the weights. Nothing is gathered and nothing summed afterwards, and the runtime's fastest kernel does the products.
  *
- * For batch sizes that are known, and multiples of the block.
+ * For batch sizes that are known, and multiples of the block (depthwise: any).
  * @param block  channels a block holds, on the machine that runs the graph
  */
 export const blockedWeightGrad =
@@ -23,8 +24,8 @@ export const blockedWeightGrad =
       const [batch, channels, h, w] = x.shape as [number, number, number, number],
         [, outs, gh, gw] = g.shape as [number, number, number, number],
         form = convForm(node, 2);
-      if (batch < 1 || batch % block > 0 || outs % block > 0) return undefined;
-      if (form?.group !== 1 || !all(form.dilations, 1)) return undefined;
+      if (batch < 1 || outs % block > 0) return undefined;
+      if (!form || !all(form.dilations, 1)) return undefined;
       const [kh, kw] = node.attributes["kernel_shape"] as unknown as readonly [number, number],
         [sy, sx] = form.strides as [number, number],
         [top, left] = form.pads as [number, number];
@@ -32,6 +33,12 @@ export const blockedWeightGrad =
       const bottom = kh - h - top + sy * (gh - 1),
         right = kw - w - left + sx * (gw - 1);
       if (bottom < 0 || right < 0) return undefined;
+      const own = [outs, channels / form.group, kh, kw];
+      if (isDepthwise(own, form.group, block)) {
+        const pads = [top, left, bottom, right];
+        return [depthwise(x, g, own, { dilations: form.strides, pads })];
+      }
+      if (form.group !== 1 || batch % block > 0) return undefined;
       const kernel = kernelOf(g, block),
         shape = [outs, channels, kh, kw];
       // Padding that the convolution does by itself costs it its fast path, here for most of its output.
@@ -56,6 +63,25 @@ export const blockedWeightGrad =
       const blocks = reshape(taps, [outs / block, kh * kw, channels / block, block * block]);
       return [unpacked(reshape(transpose(blocks, [0, 2, 1, 3]), shape), block)];
     });
+
+/**
+ * The same of a depthwise convolution: each channel of each example is a group of its own, and the cotangent its kernel.
+ * What the examples give is summed.
+ */
+const depthwise = (
+  x: Value,
+  g: Value,
+  shape: readonly number[],
+  options: { readonly dilations: readonly number[]; readonly pads: readonly number[] },
+): Value => {
+  const [batch, channels, h, w] = x.shape as [number, number, number, number],
+    [kh, kw] = shape.slice(2) as [number, number],
+    group = batch * channels;
+  const image = reshape(blocked(x), [1, group, h, w]),
+    kernel = reshape(blocked(g), [group, 1, ...g.shape.slice(2)]);
+  const each = reshape(blockedConv(image, kernel, { ...options, group }), [batch, channels * kh * kw]);
+  return reshape(plain(reshape(reduceSum(each, [0]), [1, channels, kh, kw])), shape);
+};
 
 const padded = (x: Value, pads: readonly number[]): Value => (all(pads, 0) ? x : pad(x, pads));
 

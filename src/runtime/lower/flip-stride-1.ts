@@ -54,9 +54,15 @@ const flipped = (w: Value, groups: number): Value => {
   const [ins, columns, ...kernel] = w.shape as [number, number, ...number[]];
   const taps = sizeOf(kernel),
     rows = ins / groups;
-  const reversed = taps === 1 ? w : matmul(reshape(w, [ins * columns, taps]), constant(reversal(taps, w.dtype)));
-  const exchanged = transpose(reshape(reversed, [groups, rows, columns, taps]), [0, 2, 1, 3]);
+  const exchanged = transpose(reshape(reversedTaps(w), [groups, rows, columns, taps]), [0, 2, 1, 3]);
   return reshape(exchanged, [groups * columns, rows, ...kernel]);
+};
+/** Weights [I, O, ...kernel] flipped in space at run time. */
+export const reversedTaps = (w: Value): Value => {
+  const [ins, columns, ...kernel] = w.shape as [number, number, ...number[]],
+    taps = sizeOf(kernel);
+  if (taps === 1) return w;
+  return reshape(matmul(reshape(w, [ins * columns, taps]), constant(reversal(taps, w.dtype))), w.shape);
 };
 const reversal = (size: number, dtype: DType): Tensor => {
   const matrix = new Float64Array(size * size);

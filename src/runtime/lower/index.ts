@@ -20,6 +20,7 @@ import { rowMoves } from "./row-moves.ts";
 import { smallBatch } from "./small-batch.ts";
 import { splitReductions } from "./split-reductions.ts";
 import { stridedDataGrad } from "./strided-data-grad.ts";
+import { trailingOnes } from "./trailing-ones.ts";
 import { lowerWeightGrads } from "./weight-grad.ts";
 import { winogradConvs } from "./winograd.ts";
 
@@ -132,6 +133,11 @@ export const cpuPasses: readonly Pass[] = [
     "the runtime's blocked layout for all that lies between blocked convolutions",
     blockedLayout,
   ),
+  {
+    name: "trailing-ones",
+    summary: "last axes of size 1 taken off operands that are broadcast",
+    run: trailingOnes,
+  },
   {
     name: "tidy",
     summary: "chains of reshapes and equal nodes that the layouts left",
