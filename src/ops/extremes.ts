@@ -1,6 +1,6 @@
 import { TemperError } from "../core/index.ts";
 import { type Array64, broadcastShapes, defineOp, emit, type OpType, type Value } from "../graph/index.ts";
-import { oneMinus, step } from "./activation.ts";
+import { abs, oneMinus, step } from "./activation.ts";
 import { add, addScalar, div, mul, scale, sub } from "./arithmetic.ts";
 import { reduceSum, sumTo } from "./broadcast.ts";
 import { commonType } from "./element-type.ts";
@@ -82,15 +82,12 @@ export const Clip = defineOp({
         throw new TemperError("bad-shape", "the bounds must be scalars; use Min and Max for arrays.");
     return [{ dtype: x.dtype, shape: x.shape }];
   },
-  vjp: ({ g, inputs, needs }) => {
+  vjp: ({ g, inputs, outputs: [y], needs }) => {
     const [x, low, high] = inputs as readonly (Value | undefined)[];
-    const below = low && step(sub(low, x!)),
-      above = high && step(sub(x!, high));
-    const masks = [below, above].flatMap((mask) => (mask ? [oneMinus(mask)] : []));
     return [
-      masks.reduce(mul, g),
-      needs[1] && below && reduceSum(mul(g, below), axesOf(g)),
-      needs[2] && above && reduceSum(mul(g, above), axesOf(g)),
+      low || high ? mul(g, oneMinus(step(abs(sub(x!, y))))) : g, // what was not moved
+      needs[1] && low && reduceSum(mul(g, step(sub(low, x!))), axesOf(g)),
+      needs[2] && high && reduceSum(mul(g, step(sub(x!, high))), axesOf(g)),
     ].map((v) => v || undefined);
   },
   reference: ([x, low, high]) => {
