@@ -235,8 +235,9 @@ def network(name, file=None):
     if file is not None:
         with open(f"{file}.weights", "rb") as weights:
             for tensor in [*net.parameters(), *(b for b in net.buffers() if b.is_floating_point())]:
-                weights.readinto(tensor.detach().numpy())
-            assert not weights.read(1), "The two sides differ in their number of weights."
+                array = tensor.detach().numpy()
+                assert weights.readinto(array) == array.nbytes, "This side has more weights than the other."
+            assert not weights.read(1), "This side has fewer weights than the other."
     return net.eval()
 
 
