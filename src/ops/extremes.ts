@@ -84,8 +84,10 @@ export const Clip = defineOp({
   },
   vjp: ({ g, inputs, outputs: [y], needs }) => {
     const [x, low, high] = inputs as readonly (Value | undefined)[];
+    // Between two bounds, whatever was moved; beyond the only bound, which leaves infinities on the other side alone.
+    const moved = low && high ? abs(sub(x!, y)) : low ? sub(low, x!) : high && sub(x!, high);
     return [
-      low || high ? mul(g, oneMinus(step(abs(sub(x!, y))))) : g, // what was not moved
+      moved ? mul(g, oneMinus(step(moved))) : g,
       needs[1] && low && reduceSum(mul(g, step(sub(low, x!))), axesOf(g)),
       needs[2] && high && reduceSum(mul(g, step(sub(x!, high))), axesOf(g)),
     ].map((v) => v || undefined);

@@ -22,6 +22,7 @@ import { batchNorm as batchNormLayer } from "temper/nn";
 import {
   add,
   batchNorm,
+  concat,
   conv,
   convTranspose,
   type ConvOptions,
@@ -299,6 +300,16 @@ describe("data gradients of strided convolutions", () => {
     }
   });
 
+  it.each(shapes)("%s: as a layer, with a bias", async (_, x, w, options) => {
+    const types = { x: float32(BATCH, ...x), bias: float32(w[1]!) };
+    const graph = trace("up", types, ({ x, bias }) =>
+      convTranspose(x, constant(fromArray64(numbers(9, w))), bias, options),
+    );
+    expect(operators(lowerForCpu(graph, { block: 16 }))).not.toContain("ConvTranspose");
+    const feeds = feedsOf(graph, 3);
+    expectSame(await onCpu(graph, feeds), evaluateGraph(graph, feeds), 1e-6);
+  });
+
   const fed = ([name, , w, { strides = [] }]: (typeof shapes)[number]): boolean =>
     name.startsWith("by phases") || strides.every((stride, i) => w[i + 2]! % stride < 1);
   it.each(shapes.filter(fed))("%s: with fed weights", async (_, x, w, options) => {
@@ -489,7 +500,7 @@ describe("Winograd's convolutions", () => {
     [64, 80, 8, 8],
     [80, 64, 12, 8],
     [64, 64, 7, 5],
-    [64, 64, 1, 3],
+    [64, 64, 3, 3],
   ])("%i to %i channels at %i x %i: as the reference", async (ins, outs, h, w) => {
     const graph = block(ins, outs, h, w);
     for (const batch of [1, 3, 16]) {
@@ -576,6 +587,7 @@ describe("Winograd's convolutions", () => {
       expect(operators(lowerForCpu(graph, { block: 16, ...options }))).not.toContain("ReorderInput");
     plain(block(64, 64, 8, 8));
     plain(block(32, 32, 8, 8), { winograd: true });
+    plain(block(64, 64, 2, 2), { winograd: true });
     plain(block(64, 72, 8, 8), { winograd: true, block: 0 });
     const one = (options: ConvOptions, kernel = 3): Graph =>
       trace("one", { x: float32(BATCH, 64, 8, 8) }, ({ x }) =>
@@ -698,6 +710,24 @@ describe("the blocked layout", () => {
       const feeds = feedsOf(graph, batch);
       for (const g of [graph, fixed]) expectSame(await onCpu(g, feeds), evaluateGraph(graph, feeds), 1e-4);
     }
+  });
+
+  it("joins and divides channels", async () => {
+    const types = { x: float32(BATCH, 16, 5, 5), v: float32(32, 16, 3, 3), w: float32(16, 48, 1, 1) };
+    const graph = trace("joined", types, ({ x, v, w }) => {
+      const y = conv(concat([x, relu(conv(x, v, undefined, padded))], 1), w);
+      const [dx, dv, dw] = grad(reduceSum(mul(y, y), [0, 1, 2, 3]), [x, v, w]);
+      return { dx: dx!, dv: dv!, dw: dw! };
+    });
+    for (const batch of [2, 16]) {
+      const fixed = withBatch(graph, batch),
+        feeds = feedsOf(graph, batch);
+      expectSame(await onCpu(fixed, feeds), evaluateGraph(graph, feeds), 1e-5);
+    }
+    const text = printGraph(lowerForCpu(withBatch(graph, 16), { block: 16 }));
+    const sources = [...text.matchAll(/ = (Concat|Split)\{axis=1\}\(%(\d+)/g)];
+    expect(sources.map(([, op]) => op)).toEqual(["Concat", "Split"]);
+    for (const [, , id] of sources) expect(text).toMatch(new RegExp(`%${id}: .* = com\\.microsoft\\.nchwc\\.`));
   });
 
   it("keeps other broadcasts out of it", async () => {

@@ -9,7 +9,7 @@ import {
   rewrite,
   type Value,
 } from "../../graph/index.ts";
-import { Add, Conv, Flatten, Gemm, GlobalAveragePool, Mul, Reshape, reshape } from "../../ops/index.ts";
+import { Add, Concat, Conv, Flatten, Gemm, GlobalAveragePool, Mul, Reshape, reshape, Split } from "../../ops/index.ts";
 import {
   activated,
   blocked,
@@ -47,7 +47,7 @@ export const blockedLayout =
     // Read by one node only; a blocked value that this pass did not make has its own readers.
     const once = (v: Value | undefined): boolean =>
       v !== undefined && uses.get(v) === 1 && (uses.get(unblocked(v) ?? v) ?? 1) === 1;
-    const rules: readonly ((node: Node, inputs: Inputs) => Value | undefined)[] = [
+    const rules: readonly ((node: Node, inputs: Inputs) => Value | readonly Value[] | undefined)[] = [
       reorder,
       (node, inputs) => convolution(node, inputs, block),
       (node, inputs) => (once(node.inputs[0]) ? activation(node, inputs) : undefined),
@@ -55,6 +55,8 @@ export const blockedLayout =
       perChannel,
       means,
       elementwise,
+      (node, inputs) => joined(node, inputs, block),
+      (node, inputs) => parts(node, inputs, block),
       (node, inputs) => spread(node, inputs, block),
       (node, inputs) => denseFrom(node, inputs, block),
       (node, inputs) => (once(node.inputs[0]) ? denseTo(node, inputs, block) : undefined),
@@ -62,7 +64,7 @@ export const blockedLayout =
     return rewrite(graph, (node, inputs) => {
       for (const rule of rules) {
         const found = rule(node, inputs);
-        if (found) return [found];
+        if (found) return "node" in found ? [found] : found;
       }
       return undefined;
     });
@@ -137,6 +139,30 @@ const elementwise = (node: Node, inputs: Inputs): Value | undefined => {
   const all = inputs.map((v) => v && (isScalar(v) ? v : blocked(v)));
   return plain(emitAll(node.op, all, node.attributes, node.name)[0]!);
 };
+
+/** Whole blocks of channels one after another: an example's lie together in both layouts. */
+const joined = (node: Node, inputs: Inputs, block: number): Value | undefined => {
+  if (node.op !== Concat || !alongChannels(node) || !inputs.some((v) => v && unblocked(v))) return undefined;
+  const fits = inputs.every((v) => v?.dtype === "float32" && v.shape[1]! % block === 0);
+  return fits
+    ? plain(
+        emitAll(
+          Concat,
+          inputs.map((v) => blocked(v!)),
+          node.attributes,
+          node.name,
+        )[0]!,
+      )
+    : undefined;
+};
+/** The way back. */
+const parts = (node: Node, [x, sizes]: Inputs, block: number): readonly Value[] | undefined => {
+  const inner = node.op === Split && alongChannels(node) ? x && unblocked(x) : undefined;
+  if (!inner || node.outputs.some((v) => v.shape[1]! % block > 0)) return undefined;
+  return emitAll(Split, [inner, sizes], node.attributes, node.name).map(plain);
+};
+const alongChannels = ({ attributes, outputs }: Node): boolean =>
+  outputs[0]!.shape.length === 4 && (attributes["axis"] === 1 || attributes["axis"] === -3);
 
 /** The same with operands of one pixel, [N, C, 1, 1]. */
 const spread = (node: Node, inputs: Inputs, block: number): Value | undefined => {

@@ -17,8 +17,7 @@ export const phaseDataGrad =
   (block: number) =>
   (graph: Graph): Graph =>
     rewrite(graph, (node, [g, w, bias]) => {
-      if (node.op !== ConvTranspose || !g || !w || bias || g.shape.length !== 4 || w.dtype !== "float32")
-        return undefined;
+      if (node.op !== ConvTranspose || !g || !w || g.shape.length !== 4 || w.dtype !== "float32") return undefined;
       const form = convForm(node, 2),
         [ins, outs, ...kernel] = w.shape as [number, number, ...number[]];
       if (!(ins > 0 && outs > 0) || ins % block > 0 || outs % block > 0) return undefined;
@@ -33,7 +32,7 @@ export const phaseDataGrad =
       const parts = phases.map(([y, x]) => {
         const weights = phaseWeights(w, y.taps, x.taps, block);
         const pads = [y.pads[0], x.pads[0], y.pads[1], x.pads[1]];
-        return reshape(blockedConv(blocked(g), weights, { pads }), [g.shape[0]!, rows, block]);
+        return reshape(blockedConv(blocked(g), weights, { pads, bias }), [g.shape[0]!, rows, block]);
       });
       const places = constant(placesOf(outs / block, size, [ys.length, xs.length]));
       return [plain(reshape(gather(concat(parts, 1), places, 1), node.outputs[0]!.shape))];

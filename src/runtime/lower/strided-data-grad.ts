@@ -12,7 +12,7 @@ import { exchangedBlocks } from "./packed.ts";
 const MAX_WASTE = 1.5;
 
 /**
- * The data gradient of a strided convolution, as the runtime's blocked convolution. Output pixels that are equal modulo
+ * The data gradient of a strided convolution (or a transposed one of its own), as the runtime's blocked convolution. Output pixels that are equal modulo
  * the stride (a phase) see the same taps of the kernel, so each phase is a convolution of stride 1 with every stride-th
  * tap. All phases together are one convolution with phases x channels outputs; one Gather of whole blocks puts the
  * pixels in their places. ConvTranspose multiplies the whole kernel with one image at a time, then adds up overlaps.
@@ -24,7 +24,7 @@ export const stridedDataGrad =
   (block: number) =>
   (graph: Graph): Graph =>
     rewrite(graph, (node, [g, w, bias]) => {
-      if (node.op !== ConvTranspose || !g || !w || bias || w.dtype !== "float32") return undefined;
+      if (node.op !== ConvTranspose || !g || !w || w.dtype !== "float32") return undefined;
       const [ins, outs] = w.shape as [number, number];
       if (!(ins > 0 && outs > 0) || ins % block > 0 || outs % block > 0) return undefined;
       const axes = axesOf(node, g, w),
@@ -32,7 +32,7 @@ export const stridedDataGrad =
       // Fed weights have no zeros to put where the kernel ends before the phase does.
       if (!axes || (!constants && axes.some(({ kernel, stride }) => kernel % stride > 0))) return undefined;
       const weights = constants ? constant(phaseWeights(constants, axes, block)) : fedPhaseWeights(w, axes, block);
-      return [phaseConv(g, weights, outs, axes, block)];
+      return [phaseConv(g, weights, bias, outs, axes, block)];
     });
 
 /** One spatial axis. Output pixel p takes taps `t` of phase `(p + begin) % stride` from grid cells `cell - 0, 1, ...`. */
@@ -113,10 +113,20 @@ const fedPhaseWeights = (w: Value, axes: readonly [Axis, Axis], block: number): 
 };
 
 /** g [N, I, ...grid] -> [N, outs, ...size]. */
-const phaseConv = (g: Value, weights: Value, outs: number, axes: readonly [Axis, Axis], block: number): Value => {
+const phaseConv = (
+  g: Value,
+  weights: Value,
+  bias: Value | undefined,
+  outs: number,
+  axes: readonly [Axis, Axis],
+  block: number,
+): Value => {
   const [y, x] = axes,
     phases = y.stride * x.stride;
-  const all = blockedConv(blocked(g), weights, { pads: [y.pads[0], x.pads[0], y.pads[1], x.pads[1]] });
+  const all = blockedConv(blocked(g), weights, {
+    pads: [y.pads[0], x.pads[0], y.pads[1], x.pads[1]],
+    bias: bias && concat(Array<Value>(phases).fill(bias), 0),
+  });
   const batch = g.shape[0]!,
     rows = reshape(all, [batch, ((phases * outs) / block) * y.cells * x.cells, block]);
   const image = reshape(gather(rows, constant(placesOf(outs / block, y, x)), 1), [batch, outs, y.size, x.size]);

@@ -5,9 +5,9 @@ import { blocked, blockedConv, plain } from "./blocked.ts";
 import { exchangedBlocks, packed, unpacked } from "./packed.ts";
 import { type Image, pixelAt, PIXELS, TILE, tilesOf } from "./pixel-major.ts";
 
-/** Input pixels under a tile of outputs, along an axis and in all. */
+/** Input pixels under a tile of outputs, along an axis and in all: as many products are done for each tile. */
 const WINDOW = TILE + 2;
-const TAPS = WINDOW * WINDOW;
+export const TAPS = WINDOW * WINDOW;
 
 /** F(4x4, 3x3) at the points 0, 1, -1, 2, -2 and infinity. Source: Lavin and Gray 2016, Fast Algorithms for Convolutional Neural Networks. */
 const INPUT = [

@@ -23,10 +23,12 @@ import {
 import { all, convForm } from "./conv-form.ts";
 import { isElementwise, isScalar } from "./elementwise.ts";
 import { type Image, imageMajor, isWhole, pixelMajor, PIXELS, tilesOf } from "./pixel-major.ts";
-import { backwardKernelOf, convolve, kernelOf, weightGrad } from "./winograd-products.ts";
+import { backwardKernelOf, convolve, kernelOf, TAPS, weightGrad } from "./winograd-products.ts";
 
 /** Fewer channels: transforms cost more than the products they save (engine measurements). */
 const MIN_CHANNELS = 64;
+/** Products a pixel, of the 9 of the direct form: images of 2 x 2 would have as many. */
+const MOST_PRODUCTS = 7;
 /** Output pixels of the batch: fewer do not pay for the transform of the weights. */
 const MIN_POSITIONS = 512;
 
@@ -89,14 +91,15 @@ const kindOf = (node: Node, [x, second, bias]: Inputs, block: number): "forward"
   const w = kind === "weights" ? node.outputs[0]! : second,
     [outs, ins, ...kernel] = w.shape as [number, number, ...number[]],
     form = convForm(node, 2);
+  const [batch] = x.shape as [number],
+    image = imageOf(x),
+    [rows, columns] = tilesOf(image);
+  if (rows * columns * TAPS > MOST_PRODUCTS * image[0] * image[1]) return undefined;
   const bound = kind !== "weights" && constantOf(w);
   if (Math.min(outs, ins) < MIN_CHANNELS || outs % block > 0 || ins % block > 0 || !all(kernel, 3)) return undefined;
   if (form?.group !== 1 || ![form.pads, form.strides, form.dilations].every((list) => all(list, 1))) return undefined;
   if (!all(form.outputPadding, 0) || (bias && (kind !== "forward" || !constantOf(bias)))) return undefined;
-  const [batch] = x.shape as [number],
-    image = imageOf(x);
   if (bound) return kind;
-  const [rows, columns] = tilesOf(image);
   if (batch < block || batch * rows * columns * PIXELS < MIN_POSITIONS) return undefined;
   return kind !== "weights" || (batch % block === 0 && isWhole(image)) ? kind : undefined;
 };
