@@ -14,6 +14,7 @@ export {
   type Pass,
   unpackTensor,
 } from "./lower/index.ts";
+export { bytesOf, executionOrder, type Lifetime, type MemoryPlan, planMemory } from "./memory.ts";
 export { disableTelemetry, loadOrt } from "./ort.ts";
 export * from "./program.ts";
 export type { JobContext, JobFunction } from "./protocol.ts";
