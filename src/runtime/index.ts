@@ -1,4 +1,5 @@
 export { blockSize } from "./block.ts";
+export { batchWithin, residentBytes, tooLittle } from "./budget.ts";
 export * from "./cores.ts";
 export * from "./engine.ts";
 export * from "./local.ts";

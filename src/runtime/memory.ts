@@ -15,8 +15,13 @@ export interface Lifetime {
 
 /** What one run of a graph needs. Sizes are those of the elements, without what the allocator loses. */
 export interface MemoryPlan {
-  /** Weights and other constants; what is fed; what is fetched, which the caller gets as a copy. */
+  /**
+   * Weights, and what follows from them alone, which the runtime computes once; what is fed; what is fetched, which the
+   * caller gets as a copy.
+   */
   readonly constantBytes: number;
+  /** Constants as they stand in the graph, before that. */
+  readonly fileBytes: number;
   readonly inputBytes: number;
   readonly outputBytes: number;
   /** Most that the values made by the run take together, and the node during which they do. */
@@ -85,11 +90,10 @@ export const planMemory = (graph: Graph, batch: number): MemoryPlan => {
     lastUse = lastUses(graph, order);
   const lifetimes: Lifetime[] = [],
     blocks = new Map<Value, Block>(),
-    owners: Block[] = [];
-  let constantBytes = 0;
+    owners: Block[] = [],
+    fixed = constantNodes(order);
   order.forEach((node, step) => {
-    if (node.op === Constant) constantBytes += bytesOf(node.outputs[0]!, batch);
-    if (node.op === Constant || node.op === Input) return;
+    if (node.op === Input || fixed.has(node)) return;
     for (const value of node.outputs) {
       const bytes = bytesOf(value, batch),
         last = lastUse.get(value) ?? step,
@@ -104,9 +108,13 @@ export const planMemory = (graph: Graph, batch: number): MemoryPlan => {
   });
   const { peakBytes, peakStep } = peakOf(owners, order.length);
   const held = new Set(owners.filter((b) => b.first <= peakStep && peakStep <= b.last).map(({ owner }) => owner));
-  const total = (values: readonly Value[]): number => values.reduce((sum, v) => sum + bytesOf(v, batch), 0);
+  const total = (values: Iterable<Value>): number => Array.from(values).reduce((sum, v) => sum + bytesOf(v, batch), 0);
+  const constants = order
+    .filter((node) => !fixed.has(node))
+    .flatMap(({ inputs }) => inputs.filter((v) => v !== undefined && fixed.has(v.node)) as Value[]);
   return {
-    constantBytes,
+    constantBytes: total(new Set(constants)),
+    fileBytes: total(order.flatMap(({ op, outputs }) => (op === Constant ? outputs : []))),
     inputBytes: total(graph.inputs),
     outputBytes: total(Object.values(graph.outputs)),
     peakBytes,
@@ -115,6 +123,15 @@ export const planMemory = (graph: Graph, batch: number): MemoryPlan => {
     atPeak: lifetimes.filter(({ value }) => held.has(value)).sort((a, b) => b.bytes - a.bytes),
     lifetimes,
   };
+};
+
+/** Nodes that need no input of the graph. */
+const constantNodes = (order: readonly Node[]): Set<Node> => {
+  const fixed = new Set<Node>();
+  for (const node of order)
+    if (node.op === Constant || (node.op !== Input && node.inputs.every((v) => !v || fixed.has(v.node))))
+      fixed.add(node);
+  return fixed;
 };
 
 /** Step at which each value is read for the last time; outputs stay. */

@@ -84,6 +84,13 @@ describe("planMemory on graphs whose peak is known", () => {
     expect(planMemory(graph, 2)).toMatchObject({ peakBytes: 2 * 4 * 20, outputBytes: 3 * 4 * 20 });
   });
 
+  it("what follows from weights alone is a weight, and what it was made of is gone", () => {
+    const graph = trace("folded", { x: float32(BATCH, 8) }, ({ x }) =>
+      matmul(x, matmul(weights(8, 100), weights(100, 50))),
+    );
+    expect(planMemory(graph, 3)).toMatchObject({ constantBytes: 4 * 8 * 50, peakBytes: 4 * 3 * 50 });
+  });
+
   it("an empty graph needs nothing", () => {
     const graph = trace("same", { x: float32(BATCH, 10) }, ({ x }) => x);
     expect(planMemory(graph, 2)).toMatchObject({ peakBytes: 0, atPeak: [], lifetimes: [], inputBytes: 80 });
