@@ -1,5 +1,6 @@
 import { DTYPES, sizeOf } from "../core/index.ts";
 import { concretize, Constant, type Graph, graphNodes, Input, type Node, type Value } from "../graph/index.ts";
+import { Scan } from "../ops/index.ts";
 
 /** When a value that a run makes is there, and where. Steps count nodes in {@link executionOrder}. */
 export interface Lifetime {
@@ -106,7 +107,7 @@ export const planMemory = (graph: Graph, batch: number): MemoryPlan => {
       lifetimes.push({ value, bytes: over ? 0 : bytes, first: step, last, inPlaceOf: over });
     }
   });
-  const { peakBytes, peakStep } = peakOf(owners, order.length);
+  const { peakBytes, peakStep } = peakOf(owners, order, batch);
   const held = new Set(owners.filter((b) => b.first <= peakStep && peakStep <= b.last).map(({ owner }) => owner));
   const total = (values: Iterable<Value>): number => Array.from(values).reduce((sum, v) => sum + bytesOf(v, batch), 0);
   const constants = order
@@ -158,8 +159,20 @@ const reused = (
           return block?.bytes === bytes && block.last === step;
         });
 
-const peakOf = (blocks: readonly Block[], steps: number): { readonly peakBytes: number; readonly peakStep: number } => {
-  const change = new Float64Array(steps + 2);
+/** What a node needs besides its inputs and outputs: a body's run, its constants, and states old and new. */
+const insideBytes = ({ op, attributes }: Node, batch: number): number => {
+  if (op !== Scan) return 0;
+  const { peakBytes, constantBytes, outputBytes } = planMemory(attributes["body"] as Graph, batch);
+  return peakBytes + constantBytes + outputBytes;
+};
+
+const peakOf = (
+  blocks: readonly Block[],
+  order: readonly Node[],
+  batch: number,
+): { readonly peakBytes: number; readonly peakStep: number } => {
+  const steps = order.length,
+    change = new Float64Array(steps + 2);
   for (const { bytes, first, last } of blocks) {
     change[first]! += bytes;
     change[last + 1]! -= bytes;
@@ -169,7 +182,8 @@ const peakOf = (blocks: readonly Block[], steps: number): { readonly peakBytes: 
     peakStep = 0;
   for (let step = 0; step < steps; step++) {
     live += change[step]!;
-    if (live > peakBytes) [peakBytes, peakStep] = [live, step];
+    const now = live + insideBytes(order[step]!, batch);
+    if (now > peakBytes) [peakBytes, peakStep] = [now, step];
   }
   return { peakBytes, peakStep };
 };
