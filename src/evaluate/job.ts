@@ -41,7 +41,8 @@ type Context = JobContext<EvaluationProgress>;
 /** Runs in the engine's thread, beside the sessions. */
 export const evaluateJob = async (context: Context, given: EvaluateJob): Promise<Measured> => {
   const began = performance.now(),
-    elapsed = (): number => (performance.now() - began) / 1000;
+    elapsed = (): number => (performance.now() - began) / 1000,
+    busyBefore = context.busySeconds();
   const graph = bindParameters(importModel(decodeModel(given.model)));
   const job = await fitted(graph, given);
   using target = await createTarget(context.runtime, graph, job);
@@ -55,7 +56,7 @@ export const evaluateJob = async (context: Context, given: EvaluateJob): Promise
     ...attacked,
     doubts: [...doubts, ...attacked.doubts],
     cost: totals(attacked.sweep),
-    seconds: { total: elapsed(), clean, attack: elapsed() - clean },
+    seconds: { total: elapsed(), clean, attack: elapsed() - clean, engine: context.busySeconds() - busyBefore },
     interrupted: context.cancelled(),
   };
 };

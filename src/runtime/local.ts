@@ -23,15 +23,29 @@ export interface SessionPool {
   readonly release: (key: string) => Promise<void>;
   readonly has: (key: string) => boolean;
   readonly size: () => number;
+  /** Time that runs have taken so far, all sessions together. */
+  readonly busySeconds: () => number;
 }
 
 export const createPool = (): SessionPool => {
   const entries = new Map<string, { readonly session: Promise<Session>; holders: number }>();
+  let busy = 0;
+  const timed = ({ run, release }: Session): Session => ({
+    run: async (feeds, wanted) => {
+      const began = performance.now();
+      try {
+        return await run(feeds, wanted);
+      } finally {
+        busy += (performance.now() - began) / 1000;
+      }
+    },
+    release,
+  });
   return {
     acquire: async (key, model, device, threads) => {
       let entry = entries.get(key);
       if (!entry) {
-        const session = createSession(model(), device, threads);
+        const session = createSession(model(), device, threads).then(timed);
         entry = { session, holders: 0 };
         entries.set(key, entry);
         session.catch(() => entries.delete(key));
@@ -47,6 +61,7 @@ export const createPool = (): SessionPool => {
     },
     has: (key) => entries.has(key),
     size: () => entries.size,
+    busySeconds: () => busy,
   };
 };
 
