@@ -81,8 +81,8 @@ describe("broken examples", () => {
     sizes.length = 0;
     const ran = await runAttack(target, {
       attack: pgd,
-      options: { steps: 40, stepSize: 0.003, randomStart: false },
-      threat: set,
+      options: { steps: 40, stepSize: 0.01, randomStart: false },
+      threat: threat({ epsilon: 0.5 }),
       x,
       labels,
       seed: 1,
