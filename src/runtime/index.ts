@@ -20,4 +20,5 @@ export { disableTelemetry, loadOrt } from "./ort.ts";
 export * from "./program.ts";
 export type { JobContext, JobFunction } from "./protocol.ts";
 export { type Ceiling, measureCeilings } from "./ceiling.ts";
+export { writtenForWebgpu } from "./webgpu.ts";
 export { gpuStatus, type GpuStatus } from "./gpu.ts";

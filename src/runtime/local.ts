@@ -4,7 +4,7 @@ import { decomposeInternal } from "../ops/index.ts";
 import { blockSize } from "./block.ts";
 import { physicalCores } from "./cores.ts";
 import { encode } from "./encode.ts";
-import { lowerForCpu } from "./lower/index.ts";
+import { lowerForCpu, type LowerOptions } from "./lower/index.ts";
 import {
   checkFeeds,
   type CompileOptions,
@@ -15,6 +15,7 @@ import {
   signatureOf,
 } from "./program.ts";
 import { createSession, type Session } from "./session.ts";
+import { writtenForWebgpu } from "./webgpu.ts";
 
 /** Sessions of this thread by key, each with the number of programs that hold it. */
 export interface SessionPool {
@@ -65,6 +66,16 @@ export const createPool = (): SessionPool => {
   };
 };
 
+/** From the portable graph to what a device runs. */
+const lowerings: Readonly<
+  Record<DeviceName, (graph: Graph, onCpu: () => Promise<LowerOptions>) => Graph | Promise<Graph>>
+> = {
+  cpu: async (graph, onCpu) => lowerForCpu(graph, await onCpu()),
+  reference: decomposeInternal,
+  cuda: (graph) => lowerForCpu(graph),
+  webgpu: (graph) => writtenForWebgpu(lowerForCpu(graph)),
+};
+
 /** A graph as its device wants it: lowered, with the key of its session. */
 export interface Lowered {
   readonly key: string;
@@ -78,10 +89,7 @@ export const lower = async (
   { device = "cpu", threads = physicalCores(), winograd = false }: CompileOptions,
   block: () => Promise<number>,
 ): Promise<Lowered> => {
-  const lowered =
-    device === "reference"
-      ? decomposeInternal(graph)
-      : lowerForCpu(graph, device === "cpu" ? { block: await block(), winograd } : {});
+  const lowered = await lowerings[device](graph, async () => ({ block: await block(), winograd }));
   return { key: `${hashGraph(lowered)}/${device}/${threads}`, graph: lowered, device, threads };
 };
 
