@@ -29,7 +29,15 @@ export const cases = {
   gradient: { graph: gradientGraph(network, "cross-entropy"), feeds: { input: x, labels } },
   "attack step": {
     graph: attackStepGraph(network, "cross-entropy"),
-    feeds: { input: x, labels, original: x, epsilon: scalar(0.1), step_size: scalar(0.02), low: scalar(0), high: scalar(1) },
+    feeds: {
+      input: x,
+      labels,
+      original: x,
+      epsilon: scalar(0.1),
+      step_size: scalar(0.02),
+      low: scalar(0),
+      high: scalar(1),
+    },
   },
 };
 
