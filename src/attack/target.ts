@@ -3,7 +3,14 @@ import { formatShape, i64, scalar, sizeOf, type Tensor, TemperError } from "../c
 import { createGraph, type Graph } from "../graph/index.ts";
 import type { LossName } from "../loss/index.ts";
 import type { Ranges } from "../threat/index.ts";
-import type { CompileOptions, Feeds, Program, Runtime } from "../runtime/index.ts";
+import {
+  blockSize,
+  type CompileOptions,
+  type Feeds,
+  lowerForCpu,
+  type Program,
+  type Runtime,
+} from "../runtime/index.ts";
 import type { Ascent, Evaluation } from "./attack.ts";
 import { ascentGraph, classifierOf } from "./gradient-graph.ts";
 
@@ -33,15 +40,37 @@ export interface TargetOptions extends CompileOptions {
    * logits that verdicts come from never do. Models of the fixed batch size 1 go without.
    */
   readonly winograd?: boolean;
+  /** Most examples of one run; larger batches go in parts. Default: all at once. */
+  readonly rows?: number;
   /** Values of the graph's further inputs, asked for at each evaluation: weights that change while they are attacked. */
   readonly weights?: () => Feeds;
 }
+
+/** The graphs that a target of these losses runs, as they run on the CPU: for plans of their memory. */
+export const targetGraphs = async (
+  model: Graph,
+  losses: readonly LossName[],
+  { winograd = true }: TargetOptions = {},
+): Promise<readonly Graph[]> => {
+  const block = await blockSize(),
+    gains = winograd && model.inputs[0]?.shape[0] !== 1;
+  return [
+    lowerForCpu(forwardGraph(model), { block }),
+    ...losses.map((loss) => lowerForCpu(ascentGraph(model, loss), { block, winograd: gains })),
+  ];
+};
+
+/** The model with its first output alone. */
+const forwardGraph = (model: Graph): Graph => {
+  const [name, output] = Object.entries(model.outputs)[0]!;
+  return createGraph(model.name, model.inputs, { [name]: output });
+};
 
 /** Compiles the classifier's forward pass now, and its gradients when they are first asked for. */
 export const createTarget = async (
   runtime: Runtime,
   model: Graph,
-  { weights = () => ({}), winograd = true, device, threads }: TargetOptions = {},
+  { weights = () => ({}), winograd = true, rows: most, device, threads }: TargetOptions = {},
 ): Promise<Target> => {
   const { x, classes } = classifierOf(model);
   const name = x.node.name,
@@ -50,10 +79,7 @@ export const createTarget = async (
   const outputName = Object.keys(model.outputs)[0]!;
   const batch = x.shape[0]! > 0 ? x.shape[0]! : undefined;
   const options: CompileOptions = { ...(device && { device }), ...(threads && { threads }) };
-  const forward = await runtime.compile(
-    createGraph(model.name, model.inputs, { [outputName]: model.outputs[outputName]! }),
-    options,
-  );
+  const forward = await runtime.compile(forwardGraph(model), options);
   const gradientOptions = { ...options, winograd: winograd && batch !== 1 };
   const gradients = new Map<LossName, Promise<Program>>();
   // One program for gradients and for whole steps: the weights are there once, and a step costs next to nothing.
@@ -98,7 +124,7 @@ export const createTarget = async (
         "bad-shape",
         `${model.name}: wants whole examples ${formatShape(shape)}, got ${rows[name]!.length} numbers.`,
       );
-    return inChunks(n, batch ?? n, rows, async (part, count) => {
+    return inChunks(n, batch ?? Math.min(n, most ?? n), rows, async (part, count) => {
       const feeds = Object.entries(part).map(([key, data]) => [
         key,
         data instanceof Int32Array ? i64(Array.from(data)) : { dtype: "float32", shape: [count, ...shape], data },

@@ -66,6 +66,7 @@ export const evaluateCommand = defineCommand({
       seed: options.seed,
       device: options.device,
       winograd: options.winograd,
+      memory: options.memory,
       ...chosen(options),
       command: commandLine,
       onProgress: progressOn(output),

@@ -27,7 +27,7 @@ const valueName = ({ kind, choices }: Option<unknown>): string =>
     ? ""
     : choices
       ? ` ${choices.join("|")}`
-      : ` <${{ int: "n", float: "x", list: "x,y,..", text: "text", many: "text", choice: "" }[kind]}>`;
+      : ` <${{ int: "n", float: "x", list: "x,y,..", text: "text", many: "text", size: "size", choice: "" }[kind]}>`;
 
 const optionLines = (spec: OptionSpec): string[] => {
   const rows = Object.entries(spec).map(([name, option]): [string, string] => [

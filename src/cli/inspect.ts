@@ -1,13 +1,14 @@
 import { attackStepGraph, gradientGraph } from "../attack/index.ts";
-import { bool, choice, lookup, text } from "../core/index.ts";
+import { bool, choice, int, lookup, text } from "../core/index.ts";
 import { type Graph, printGraph } from "../graph/index.ts";
 import { type LossName, losses } from "../loss/index.ts";
 import { loadClassifier } from "../models/index.ts";
 import { readModelFile } from "../onnx/index.ts";
 import { formatTable } from "../report/index.ts";
-import { blockSize, type LoweringStep, loweringSteps } from "../runtime/index.ts";
+import { blockSize, type LoweringStep, loweringSteps, planMemory } from "../runtime/index.ts";
 import { defineCommand, EXIT } from "./command.ts";
 import { type Counts, countNodes, countOperators, type Described, describeEnds, typesText } from "./graph-text.ts";
+import { describeMemory, memoryText } from "./memory-text.ts";
 import { names } from "./names.ts";
 import { threatOptions } from "./shared-options.ts";
 
@@ -29,6 +30,8 @@ export const inspectCommand = defineCommand({
     }),
     loss: choice(names(losses), { default: "cross-entropy", help: "loss that is differentiated" }),
     passes: bool({ default: false, help: "show what each pass of the lowering changes" }),
+    memory: bool({ default: false, help: "show what a run of the lowered graph needs, and where it needs the most" }),
+    batch: int({ default: 64, min: 1, max: 65536, help: "examples a run, for --memory" }),
     after: text({ default: undefined, help: "print the whole graph as this pass leaves it", expected: "a pass" }),
     portable: bool({ default: false, help: "lower for no particular machine, with standard operators only" }),
     winograd: threatOptions.winograd,
@@ -36,9 +39,11 @@ export const inspectCommand = defineCommand({
   examples: [
     "temper inspect model.onnx",
     "temper inspect model.onnx --passes",
+    "temper inspect model.onnx --memory --batch 256",
     "temper inspect model.onnx --graph forward --after simplify",
   ],
-  run: async ({ args: [path], options: { graph: which, loss, passes, after, portable, winograd }, output }) => {
+  run: async ({ args: [path], options, output }) => {
+    const { graph: which, loss, passes, memory, batch, after, portable, winograd } = options;
     const { graph: model, parameters, notes } = await loadClassifier(path!);
     const graph = graphs[which](model, loss);
     // As src/attack runs it: the forward pass, which gives the verdicts, does without; so do models of batch size 1.
@@ -58,9 +63,11 @@ export const inspectCommand = defineCommand({
       ...contents(countOperators(graph)),
       lowered: contents(countOperators(steps.at(-1)!.graph)),
     };
+    const plan = memory ? describeMemory(planMemory(steps.at(-1)!.graph, batch), batch) : undefined;
     for (const note of notes) output.note(`note: ${note}`);
     const parts = [
       ...(passes ? [stepTable(facts.operators, steps)] : []),
+      ...(plan ? [memoryText(plan)] : []),
       ...(shown ? [printGraph(shown.graph).trimEnd()] : []),
     ];
     output.print((parts.length > 0 ? parts : [factsTable(facts), operatorTable(facts)]).join("\n\n"));
@@ -73,6 +80,7 @@ export const inspectCommand = defineCommand({
           ...contents(countOperators(left)),
         })),
       }),
+      ...(plan && { memory: plan }),
       ...(shown && { after: { pass: after, text: printGraph(shown.graph) } }),
     });
     return EXIT.done;

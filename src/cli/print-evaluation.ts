@@ -1,4 +1,10 @@
-import { type AttackRow, type EvaluationProgress, type EvaluationResult, fraction } from "../evaluate/index.ts";
+import {
+  type AttackRow,
+  type EvaluationProgress,
+  type EvaluationResult,
+  fraction,
+  idleShare,
+} from "../evaluate/index.ts";
 import { formatTable } from "../report/index.ts";
 import { formatEpsilon } from "../threat/index.ts";
 import type { Output } from "./output.ts";
@@ -39,7 +45,7 @@ export const printResult = (output: Output, result: EvaluationResult): void => {
   if (sweep.length > 1) output.print(`\n${sweepTable(result)}`);
   for (const { code, message } of doubts) output.print(`\nDoubt (${code}): ${message}`);
   output.print(
-    `\n${seconds.total.toFixed(1)} s on ${machine.cpu}, ${machine.threads} ${machine.threads === 1 ? "thread" : "threads"}; ` +
+    `\n${seconds.total.toFixed(1)} s on ${machine.cpu}, ${machine.threads} ${machine.threads === 1 ? "thread" : "threads"}, engine idle for ${percent(idleShare(seconds))}; ` +
       `${cost.gradientEvaluations} gradient and ${cost.forwardEvaluations} forward evaluations; seed ${seed}`,
   );
 };

@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import { bool, choice, float, int, many, numbers, type OptionValues, text, TemperError } from "../core/index.ts";
+import { bool, choice, float, int, many, numbers, type OptionValues, size, text, TemperError } from "../core/index.ts";
 import { countOf, type Dataset, inRange, loadDataset, type Split } from "../data/index.ts";
 import { type AttackSpec, checkAttack, type Fraction } from "../evaluate/index.ts";
 import { type Classifier, loadClassifier } from "../models/index.ts";
@@ -50,6 +50,10 @@ export const threatOptions = {
   }),
   seed: int({ default: 0, min: 0, help: "seed of every random draw" }),
   batch: int({ default: 0, min: 0, max: 65536, help: "examples a batch; 0: chosen from the size of an example" }),
+  memory: size({
+    default: 0,
+    help: "resident memory to stay within, such as 2GiB, by smaller batches: the result is the same; 0: no limit",
+  }),
   threads: int({ default: 0, min: 0, max: 1024, help: "threads of one run; 0: the physical cores" }),
   device: choice(DEVICES, { default: "cpu", help: "where the network runs; see `temper doctor`" }),
   winograd: bool({ default: true, help: "gradients may use Winograd's convolutions; verdicts never do" }),

@@ -2,7 +2,7 @@ import { nearest, TemperError } from "./error.ts";
 
 /** One declared option. Type, default, check, command-line flag and documentation all come from it. */
 export interface Option<T> {
-  readonly kind: "int" | "float" | "choice" | "bool" | "text" | "list" | "many";
+  readonly kind: "int" | "float" | "choice" | "bool" | "text" | "list" | "many" | "size";
   readonly default: T;
   readonly help: string;
   /** What a valid value looks like, for messages. */
@@ -60,6 +60,35 @@ export const float = (spec: { default: number; help: string } & Range): Option<n
     return Number.isFinite(value) ? within(value, spec) : undefined;
   },
 });
+
+const UNITS: Readonly<Record<string, number>> = {
+  b: 1,
+  ...Object.fromEntries(
+    [..."kmgt"].flatMap((c, i) => [
+      [`${c}b`, 1000 ** (i + 1)],
+      [`${c}ib`, 1024 ** (i + 1)],
+    ]),
+  ),
+};
+
+/** Bytes: a number, or text such as `500MB` (millions) or `2GiB` (2^30 each). */
+export const size = (spec: { default: number; help: string }): Option<number> => ({
+  kind: "size",
+  default: spec.default,
+  help: spec.help,
+  expected: "a size such as 500MB or 2GiB",
+  parse: (given) => {
+    const [, digits, unit = "b"] = /^\s*(\d+(?:\.\d+)?)\s*([a-z]+)?\s*$/i.exec(String(given)) ?? [];
+    const bytes = Math.round(Number(digits) * (UNITS[unit.toLowerCase()] ?? NaN));
+    return Number.isSafeInteger(bytes) ? bytes : undefined;
+  },
+});
+
+/** `1.5 GB`, `512 kB`: three digits. */
+export const formatBytes = (bytes: number): string => {
+  const power = Math.min(4, Math.max(0, Math.floor(Math.log10(Math.max(1, bytes)) / 3)));
+  return `${Number((bytes / 1000 ** power).toPrecision(3))} ${["B", "kB", "MB", "GB", "TB"][power]}`;
+};
 
 /** One of a fixed set of words. */
 export const choice = <const C extends readonly string[]>(

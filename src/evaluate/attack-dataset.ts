@@ -7,7 +7,8 @@ import { defaultEngine, type DeviceName, type JobContext, physicalCores } from "
 import { type NormName, threat as createThreat } from "../threat/index.ts";
 import { logitsOf, predictionsOf, rightOf, runCascade, standingOf } from "./cascade.ts";
 import { fraction } from "./interval.ts";
-import { checkAttack, checkLabels, checkNumbers, defaultBatch } from "./check.ts";
+import { defaultBatch, fittingBatch } from "./batch.ts";
+import { checkAttack, checkLabels, checkNumbers } from "./check.ts";
 import type { AttackSpec } from "./protocol.ts";
 import type { AttackRow, Fraction } from "./result.ts";
 
@@ -17,6 +18,8 @@ export interface AttackDatasetOptions {
   readonly epsilon: number;
   readonly seed?: number;
   readonly batch?: number;
+  /** Bytes of resident memory to stay within, by smaller batches where needed: the result is the same. 0: no limit. */
+  readonly memory?: number;
   readonly threads?: number;
   /** Default `cpu`. */
   readonly device?: DeviceName;
@@ -55,6 +58,7 @@ interface AttackJob {
   readonly threads: number;
   readonly device: DeviceName;
   readonly winograd: boolean;
+  readonly memory: number;
 }
 type Progress = readonly [done: number, total: number, accuracy: number];
 
@@ -76,6 +80,7 @@ export const attackDataset = async (
     threads = physicalCores(),
     device = "cpu",
     winograd = true,
+    memory = 0,
     onProgress,
     signal,
   }: AttackDatasetOptions,
@@ -100,6 +105,7 @@ export const attackDataset = async (
       threads,
       device,
       winograd,
+      memory,
     },
     { signal, onProgress: onProgress && ((progress) => onProgress(...progress)) },
   );
@@ -110,9 +116,11 @@ export const attackJob = async (
   { runtime, report, cancelled }: JobContext<Progress>,
   job: AttackJob,
 ): Promise<AttackedDataset> => {
-  const { x, labels, batch, epsilon } = job,
-    n = labels.length;
-  using target = await createTarget(runtime, bindParameters(importModel(decodeModel(job.model))), job);
+  const { x, labels, epsilon } = job,
+    n = labels.length,
+    graph = bindParameters(importModel(decodeModel(job.model)));
+  const batch = await fittingBatch(graph, { ...job, specs: [job.attack] });
+  using target = await createTarget(runtime, graph, job);
   const { classes } = target;
   const standing = standingOf(x, labels, predictionsOf(await logitsOf(target, x, batch), classes));
   const threat = createThreat({ norm: job.norm, epsilon, box: [...job.box] });

@@ -1,13 +1,9 @@
 import { attacks, classifierOf } from "../attack/index.ts";
-import { lookup, resolveOptions, sizeOf, TemperError } from "../core/index.ts";
+import { lookup, resolveOptions, TemperError } from "../core/index.ts";
 import type { Dataset } from "../data/index.ts";
 import type { Classifier } from "../models/index.ts";
 import type { NormName } from "../threat/index.ts";
 import type { AttackSpec } from "./protocol.ts";
-
-/** Examples a batch: about a quarter million input elements, the measured sweet spot of small and of larger networks. */
-export const defaultBatch = (shape: readonly number[]): number =>
-  Math.min(256, Math.max(16, 2 ** Math.floor(Math.log2(262144 / sizeOf(shape)))));
 
 /** The attack with its options filled in. @throws TemperError `not-found`, `bad-option` */
 export const checkAttack = ({ name, options }: AttackSpec, norm: NormName): Required<AttackSpec> => {

@@ -5,7 +5,8 @@ import { concatChunks, encodeModel } from "../onnx/index.ts";
 import { toOnnx } from "../ops/index.ts";
 import { defaultEngine, type DeviceName, physicalCores } from "../runtime/index.ts";
 import type { NormName } from "../threat/index.ts";
-import { checkAttack, checkLabels, checkNumbers, defaultBatch } from "./check.ts";
+import { defaultBatch } from "./batch.ts";
+import { checkAttack, checkLabels, checkNumbers } from "./check.ts";
 import type { EvaluateJob, Measured } from "./job.ts";
 import { describeMachine } from "./machine.ts";
 import { type AttackSpec, DEFAULT_ATTACKS, type EvaluationProgress, type Protocol } from "./protocol.ts";
@@ -22,6 +23,8 @@ export interface EvaluateOptions {
   readonly sweepCount?: number;
   readonly seed?: number;
   readonly batch?: number;
+  /** Bytes of resident memory to stay within, by smaller batches where needed: the result is the same. 0: no limit. */
+  readonly memory?: number;
   readonly threads?: number;
   /** Default `cpu`. */
   readonly device?: DeviceName;
@@ -79,6 +82,7 @@ export const evaluate = async (
     threads,
     device,
     winograd,
+    memory: options.memory ?? 0,
   };
   const { interrupted, ...measured } = await defaultEngine().job<EvaluateJob, Measured, EvaluationProgress>(
     new URL("./job.js", import.meta.url),

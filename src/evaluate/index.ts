@@ -5,4 +5,5 @@ export * from "./interval.ts";
 export { describeMachine, onnxruntimeVersion } from "./machine.ts";
 export { type AttackSpec, DEFAULT_ATTACKS, type EvaluationProgress, type Protocol } from "./protocol.ts";
 export type * from "./result.ts";
+export { idleShare } from "./summarize.ts";
 export { warmUp } from "./warm-up.ts";

@@ -6,6 +6,7 @@ import { decodeModel } from "../onnx/index.ts";
 import { bindParameters, importModel } from "../ops/index.ts";
 import type { DeviceName, JobContext } from "../runtime/index.ts";
 import { threat as createThreat } from "../threat/index.ts";
+import { fittingBatch } from "./batch.ts";
 import { logitsOf, predictionsOf, rightOf, runCascade, type Standing, standingOf } from "./cascade.ts";
 import { noiseDoubt, nonfiniteDoubt, probabilityDoubt, zeroGradientDoubt } from "./doubts.ts";
 import { inputDoubt } from "./input-doubt.ts";
@@ -25,6 +26,7 @@ export interface EvaluateJob {
   readonly threads: number;
   readonly device: DeviceName;
   readonly winograd: boolean;
+  readonly memory: number;
 }
 
 /** The part of the result that the loop computes; the caller adds model, data, machine and command. */
@@ -37,10 +39,12 @@ export type Measured = Pick<
 type Context = JobContext<EvaluationProgress>;
 
 /** Runs in the engine's thread, beside the sessions. */
-export const evaluateJob = async (context: Context, job: EvaluateJob): Promise<Measured> => {
+export const evaluateJob = async (context: Context, given: EvaluateJob): Promise<Measured> => {
   const began = performance.now(),
-    elapsed = (): number => (performance.now() - began) / 1000;
-  const graph = bindParameters(importModel(decodeModel(job.model)));
+    elapsed = (): number => (performance.now() - began) / 1000,
+    busyBefore = context.busySeconds();
+  const graph = bindParameters(importModel(decodeModel(given.model)));
+  const job = await fitted(graph, given);
   using target = await createTarget(context.runtime, graph, job);
   const logits = await cleanPass(target, job, context);
   const clean = elapsed();
@@ -52,9 +56,16 @@ export const evaluateJob = async (context: Context, job: EvaluateJob): Promise<M
     ...attacked,
     doubts: [...doubts, ...attacked.doubts],
     cost: totals(attacked.sweep),
-    seconds: { total: elapsed(), clean, attack: elapsed() - clean },
+    seconds: { total: elapsed(), clean, attack: elapsed() - clean, engine: context.busySeconds() - busyBefore },
     interrupted: context.cancelled(),
   };
+};
+
+/** With the batch that the memory allows. */
+const fitted = async (graph: Graph, job: EvaluateJob): Promise<EvaluateJob> => {
+  const { protocol } = job,
+    batch = await fittingBatch(graph, { ...job, ...protocol, specs: protocol.attacks });
+  return { ...job, protocol: { ...protocol, batch } };
 };
 
 /** Logits of all examples; the accuracy so far is reported batch by batch. */

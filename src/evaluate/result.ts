@@ -114,6 +114,12 @@ export interface EvaluationResult {
   readonly doubts: readonly Doubt[];
   /** Totals over all attacks at all epsilons. */
   readonly cost: { readonly gradientEvaluations: number; readonly forwardEvaluations: number };
-  readonly seconds: { readonly total: number; readonly clean: number; readonly attack: number };
+  readonly seconds: {
+    readonly total: number;
+    readonly clean: number;
+    readonly attack: number;
+    /** Of the total: time inside of the runtime's sessions. The rest is spent around them, and on compiling. */
+    readonly engine: number;
+  };
   readonly machine: Machine;
 }

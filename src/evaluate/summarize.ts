@@ -13,6 +13,10 @@ export interface SummaryOptions {
   readonly distance: Float32Array;
 }
 
+/** Share of the time that was not spent inside of the runtime: what a faster network would not save. */
+export const idleShare = ({ total, engine }: EvaluationResult["seconds"]): number =>
+  total > 0 ? Math.max(0, 1 - engine / total) : 0;
+
 /** Per-class rows, confusions and pictures at one epsilon. NaN is no prediction: such rows have neither place nor picture. */
 export const summarize = async (
   target: Target,

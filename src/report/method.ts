@@ -1,5 +1,5 @@
-import type { EvaluationResult } from "../evaluate/index.ts";
-import { count, date, duration, epsilonText, plural } from "./format.ts";
+import { type EvaluationResult, idleShare } from "../evaluate/index.ts";
+import { count, date, duration, epsilonText, percent, plural } from "./format.ts";
 import { html, type Html, type Piece } from "./html.ts";
 import { allowanceText, noun } from "./summary.ts";
 
@@ -75,7 +75,7 @@ export const methodSection = (result: EvaluationResult): Html => {
         ["versions", `Temper ${machine.temper}, Node ${machine.node}, ONNX Runtime ${machine.onnxruntime}`],
         [
           "time",
-          `${duration(seconds.total)} in all; ${duration(seconds.clean)} without attack, ${duration(seconds.attack)} attacking`,
+          `${duration(seconds.total)} in all; ${duration(seconds.clean)} without attack, ${duration(seconds.attack)} attacking; the engine was idle for ${percent(idleShare(seconds))}`,
         ],
         ["date", date(result.createdAt)],
       ])}

@@ -113,7 +113,12 @@ export const evaluationSchema: JsonSchema & { readonly $schema: string; readonly
       ),
       doubts: list(object<Doubt>({ code: text, message: text })),
       cost: object<EvaluationResult["cost"]>({ gradientEvaluations: whole, forwardEvaluations: whole }),
-      seconds: object<EvaluationResult["seconds"]>({ total: positive, clean: positive, attack: positive }),
+      seconds: object<EvaluationResult["seconds"]>({
+        total: positive,
+        clean: positive,
+        attack: positive,
+        engine: positive,
+      }),
       machine: object<Machine>({
         cpu: text,
         cores: whole,

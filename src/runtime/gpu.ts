@@ -1,4 +1,4 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 
@@ -40,12 +40,24 @@ const cudaStatus = (): GpuStatus => {
   return { name: "cuda", ready: true, found: "an NVIDIA driver and ONNX Runtime's CUDA part", remedy: "" };
 };
 
-const webgpuStatus = (): GpuStatus => ({
-  name: "webgpu",
-  ready: false,
-  found: "not used by this version",
-  remedy: "Computation is on the CPU; --device cuda where the line above says ready.",
-});
+/** Windows and macOS bring what it needs (Direct3D 12, Metal); on Linux it is Vulkan: its loader, and a driver's manifest. */
+const webgpuStatus = (): GpuStatus => {
+  if (process.platform !== "linux")
+    return { name: "webgpu", ready: true, found: "ONNX Runtime's WebGPU part", remedy: "" };
+  const loader = LIBRARIES.some((folder) => existsSync(join(folder, "libvulkan.so.1"))),
+    driver = DRIVERS.some((folder) => existsSync(folder) && readdirSync(folder).length > 0);
+  return loader && driver
+    ? { name: "webgpu", ready: true, found: "ONNX Runtime's WebGPU part, and Vulkan with a driver", remedy: "" }
+    : {
+        name: "webgpu",
+        ready: false,
+        found: loader ? "Vulkan without a driver" : "no Vulkan loader",
+        remedy: "Needs a GPU with its Vulkan driver, and the loader (Debian: libvulkan1, mesa-vulkan-drivers).",
+      };
+};
+
+const LIBRARIES = [`/usr/lib/${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-gnu`, "/usr/lib64", "/usr/lib"];
+const DRIVERS = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
 
 /** An empty file only stands in for one that was not downloaded (scripts/preinstall.mjs). */
 const isFilled = (path: string): boolean => (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0;

@@ -4,7 +4,7 @@ import { decomposeInternal } from "../ops/index.ts";
 import { blockSize } from "./block.ts";
 import { physicalCores } from "./cores.ts";
 import { encode } from "./encode.ts";
-import { lowerForCpu } from "./lower/index.ts";
+import { lowerForCpu, type LowerOptions } from "./lower/index.ts";
 import {
   checkFeeds,
   type CompileOptions,
@@ -15,6 +15,7 @@ import {
   signatureOf,
 } from "./program.ts";
 import { createSession, type Session } from "./session.ts";
+import { writtenForWebgpu } from "./webgpu.ts";
 
 /** Sessions of this thread by key, each with the number of programs that hold it. */
 export interface SessionPool {
@@ -23,15 +24,29 @@ export interface SessionPool {
   readonly release: (key: string) => Promise<void>;
   readonly has: (key: string) => boolean;
   readonly size: () => number;
+  /** Time that runs have taken so far, all sessions together. */
+  readonly busySeconds: () => number;
 }
 
 export const createPool = (): SessionPool => {
   const entries = new Map<string, { readonly session: Promise<Session>; holders: number }>();
+  let busy = 0;
+  const timed = ({ run, release }: Session): Session => ({
+    run: async (feeds, wanted) => {
+      const began = performance.now();
+      try {
+        return await run(feeds, wanted);
+      } finally {
+        busy += (performance.now() - began) / 1000;
+      }
+    },
+    release,
+  });
   return {
     acquire: async (key, model, device, threads) => {
       let entry = entries.get(key);
       if (!entry) {
-        const session = createSession(model(), device, threads);
+        const session = createSession(model(), device, threads).then(timed);
         entry = { session, holders: 0 };
         entries.set(key, entry);
         session.catch(() => entries.delete(key));
@@ -47,7 +62,18 @@ export const createPool = (): SessionPool => {
     },
     has: (key) => entries.has(key),
     size: () => entries.size,
+    busySeconds: () => busy,
   };
+};
+
+/** From the portable graph to what a device runs. */
+const lowerings: Readonly<
+  Record<DeviceName, (graph: Graph, onCpu: () => Promise<LowerOptions>) => Graph | Promise<Graph>>
+> = {
+  cpu: async (graph, onCpu) => lowerForCpu(graph, await onCpu()),
+  reference: decomposeInternal,
+  cuda: (graph) => lowerForCpu(graph),
+  webgpu: (graph) => writtenForWebgpu(lowerForCpu(graph)),
 };
 
 /** A graph as its device wants it: lowered, with the key of its session. */
@@ -63,10 +89,7 @@ export const lower = async (
   { device = "cpu", threads = physicalCores(), winograd = false }: CompileOptions,
   block: () => Promise<number>,
 ): Promise<Lowered> => {
-  const lowered =
-    device === "reference"
-      ? decomposeInternal(graph)
-      : lowerForCpu(graph, device === "cpu" ? { block: await block(), winograd } : {});
+  const lowered = await lowerings[device](graph, async () => ({ block: await block(), winograd }));
   return { key: `${hashGraph(lowered)}/${device}/${threads}`, graph: lowered, device, threads };
 };
 

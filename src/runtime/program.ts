@@ -2,8 +2,8 @@
 import { type DType, formatShape, type Tensor, TemperError } from "../core/index.ts";
 import { type Graph, type Shape, type ValueType } from "../graph/index.ts";
 
-/** Where a program runs: `cpu` is ONNX Runtime, `reference` our own evaluator in float64, `cuda` an NVIDIA GPU. */
-export const DEVICES = ["cpu", "reference", "cuda"] as const;
+/** Where a program runs: `cpu` is ONNX Runtime, `reference` our own evaluator in float64, `cuda` an NVIDIA GPU, `webgpu` any GPU. */
+export const DEVICES = ["cpu", "reference", "cuda", "webgpu"] as const;
 export type DeviceName = (typeof DEVICES)[number];
 
 export interface CompileOptions {

@@ -36,6 +36,8 @@ export interface JobContext<P = unknown> {
   readonly runtime: Runtime;
   /** Sends progress to the caller. */
   readonly report: (progress: P) => void;
+  /** Time that the thread's sessions have run so far. */
+  readonly busySeconds: () => number;
   /** True once the caller has asked to stop; the job then ends with what it has. */
   readonly cancelled: () => boolean;
 }

@@ -47,7 +47,7 @@ const ortSession = async (model: Uint8Array, device: DeviceName, threads: number
  * that two sessions used in turn do not slow each other down.
  */
 const sessionOptions = (device: DeviceName, threads: number): InferenceSession.SessionOptions => ({
-  executionProviders: device === "cuda" ? ["cuda", "cpu"] : ["cpu"],
+  executionProviders: device === "cpu" ? ["cpu"] : [device, "cpu"],
   graphOptimizationLevel: "all",
   intraOpNumThreads: threads,
   interOpNumThreads: 1,
@@ -56,10 +56,12 @@ const sessionOptions = (device: DeviceName, threads: number): InferenceSession.S
   extra: { session: { force_spinning_stop: "1" } },
 });
 
-const deviceMessage = (device: DeviceName, error: Error): string =>
+const deviceMessage = (device: DeviceName, { message }: Error): string =>
   device === "cuda"
-    ? `The CUDA device could not be started: ${error.message}. Install with ONNXRUNTIME_NODE_INSTALL=cuda12 and have CUDA 12 and cuDNN 9; \`temper doctor\` shows what is missing.`
-    : `ONNX Runtime refused the model: ${error.message}`;
+    ? `The CUDA device could not be started: ${message}. Install with ONNXRUNTIME_NODE_INSTALL=cuda12 and have CUDA 12 and cuDNN 9; \`temper doctor\` shows what is missing.`
+    : device === "webgpu"
+      ? `The WebGPU device could not be started: ${message}. It needs a GPU with a driver for Vulkan (on Linux, with its loader libvulkan), Direct3D 12 or Metal; \`temper doctor\` shows what is missing.`
+      : `ONNX Runtime refused the model: ${message}`;
 
 /** The same model in float64, operator by operator. Slow and exact: the oracle. */
 const referenceSession = (model: Uint8Array): Session => {

@@ -38,6 +38,7 @@ const handlers: {
     const context: JobContext = {
       runtime,
       report: (progress) => port.postMessage({ id, progress } satisfies Reply),
+      busySeconds: pool.busySeconds,
       cancelled: () => Atomics.load(flag, 0) !== 0,
     };
     const job = ((await import(module)) as Record<string, JobFunction>)[name];

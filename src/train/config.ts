@@ -1,4 +1,4 @@
-import { bool, choice, float, int, type OptionValues } from "../core/index.ts";
+import { bool, choice, float, int, type OptionValues, size } from "../core/index.ts";
 import type { AnyObjective } from "./objective.ts";
 import { pgdAt } from "./pgd-at.ts";
 import { standard } from "./standard.ts";
@@ -23,6 +23,10 @@ export const trainOptions = {
   stepSize: float({ default: 0, min: 0, help: "length of an inner step; 0: 2.5 epsilon / steps" }),
   randomStart: bool({ default: true, help: "inner attack starts at a random point" }),
   ramp: float({ default: 0, min: 0, help: "epochs over which the inner epsilon grows from zero" }),
+  memory: size({
+    default: 0,
+    help: "resident memory to stay within, such as 2GiB, by steps in parts (not where batch norm needs the whole); 0: no limit",
+  }),
   validation: int({ default: 500, min: 0, help: "validation examples after each epoch (PGD-10 at epsilon)" }),
   winograd: bool({ default: true, help: "wide 3x3 convolutions by Winograd's algorithm; validation's verdicts never" }),
   checkpoint: float({ default: 60, min: 0, help: "seconds between saved states, besides one an epoch" }),

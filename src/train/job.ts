@@ -49,7 +49,7 @@ export const trainJob = async (
       first = run.state.step + 1,
       start = performance.now();
     const losses = await advance(run, count);
-    together = callLength((performance.now() - start) / count);
+    if (job.config.options.memory === 0) together = callLength((performance.now() - start) / count);
     const { step } = run.state;
     losses.forEach((loss, i) =>
       report({ kind: "step", step: first + i, total, epoch: Math.ceil((first + i) / perEpoch), loss }),

@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { createTarget, type Target } from "../attack/index.ts";
-import { createRng, resolveOptions, type Tensor, TemperError } from "../core/index.ts";
+import { createRng, resolveOptions, sizeOf, type Tensor, TemperError } from "../core/index.ts";
 import { countOf, type Dataset } from "../data/index.ts";
 import { model as modelOf, type ModelDefinition, toGraph } from "../models/index.ts";
 import { initialize, weightNames } from "../nn/index.ts";
@@ -10,7 +10,7 @@ import { threat as createThreat, type Threat } from "../threat/index.ts";
 import { objectives, type TrainConfig, type TrainOptions } from "./config.ts";
 import type { AnyObjective } from "./objective.ts";
 import { loadRun, type RunState } from "./run-folder.ts";
-import { trainStepGraph } from "./step-graph.ts";
+import { stepWithin } from "./step-within.ts";
 import { createSteps, type Steps } from "./steps.ts";
 
 /** What the loop is given; it can be cloned between threads. */
@@ -80,8 +80,17 @@ export const prepareRun = async (runtime: Runtime, job: TrainJob): Promise<Run> 
   const objectiveOptions = resolveOptions(objective.name, objective.options, config.objectiveOptions);
   const { tensors, state } = await startOf(job, definition, optimizer, total);
   const shapes = Object.fromEntries(Object.entries(tensors).map(([name, { shape }]) => [name, shape]));
-  const { batchSize, winograd } = options;
-  const step = trainStepGraph(definition, objective, optimizer, objectiveOptions);
+  const { batchSize, winograd, memory } = options;
+  const { graph: step, rows } = await stepWithin({
+    definition,
+    objective,
+    objectiveOptions,
+    optimizer,
+    batchSize,
+    winograd,
+    memory,
+    heldBytes: heldBytes(job, tensors),
+  });
   const steps = await createSteps(runtime, step, shapes, { batchSize, winograd });
   const run: Run = {
     job,
@@ -89,6 +98,7 @@ export const prepareRun = async (runtime: Runtime, job: TrainJob): Promise<Run> 
     steps,
     target: await createTarget(runtime, steps.packed(toGraph(definition)), {
       winograd,
+      rows,
       weights: () => Object.fromEntries(names.map((name) => [name, run.tensors[name]!])),
     }),
     threat: createThreat({ norm: options.norm, epsilon: options.epsilon, box: [...config.range] }),
@@ -107,6 +117,15 @@ export const prepareRun = async (runtime: Runtime, job: TrainJob): Promise<Run> 
   };
   return run;
 };
+
+/**
+ * The data in both threads, and as it was read (a part of it is a view of all); weights and optimizer state before and
+ * after a step, and on their way to the file; a whole batch and what the inner attack makes of it. Measured.
+ */
+const heldBytes = ({ train, validation, config }: TrainJob, tensors: Run["tensors"]): number =>
+  40 * config.options.batchSize * sizeOf(train.shape) +
+  3 * (train.pixels.buffer.byteLength + (validation?.pixels.buffer.byteLength ?? 0)) +
+  4 * Object.values(tensors).reduce((sum, { data }) => sum + data.byteLength, 0);
 
 const stepsPerEpoch = (train: Dataset, { batchSize }: TrainOptions): number => {
   const steps = Math.floor(countOf(train) / batchSize);

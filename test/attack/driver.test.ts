@@ -16,6 +16,7 @@ import { BATCH, constant, createGraph, emit, input } from "temper/graph";
 import { decodeModel, encodeModel, concatChunks } from "temper/onnx";
 import { flatten } from "temper/nn";
 import { MatMul, relu, Sqrt, toOnnx } from "temper/ops";
+import type { Runtime } from "temper/runtime";
 import { threat } from "temper/threat";
 import { describe, expect, it } from "vitest";
 import { argmax, linearNetwork, pixels, randomNetwork, runtime } from "./networks.ts";
@@ -57,6 +58,40 @@ describe("the count of evaluations", () => {
     expect(all.gradientEvaluations).toEqual(new Int32Array(12).fill(21));
     // One a start, and one to confirm a point that only the gradient's program has judged.
     expect(all.forwardEvaluations.every((n) => n === 3 || n === 4)).toBe(true);
+  });
+});
+
+describe("broken examples", () => {
+  it("leave the batch at once, and nothing is compiled again for the smaller one", async () => {
+    const sizes: number[] = [];
+    let compiled = 0;
+    const watched: Runtime = {
+      compile: async (...args) => {
+        compiled++;
+        const program = await runtime.compile(...args);
+        const run: typeof program.run = (feeds, wanted) => {
+          sizes.push(Object.values(feeds)[0]!.shape[0]!);
+          return program.run(feeds, wanted);
+        };
+        return { ...program, run };
+      },
+    };
+    using target = await createTarget(watched, randomNetwork());
+    const labels = argmax(await target.logits(x), target.classes);
+    sizes.length = 0;
+    const ran = await runAttack(target, {
+      attack: pgd,
+      options: { steps: 40, stepSize: 0.01, randomStart: false },
+      threat: threat({ epsilon: 0.5 }),
+      x,
+      labels,
+      seed: 1,
+    });
+    expect(compiled, "forward pass and gradient").toBe(2);
+    // Step k sees those that had not fallen before it.
+    const steps = sizes.slice(0, Math.max(...ran.gradientEvaluations));
+    expect(steps).toEqual(steps.map((_, k) => ran.gradientEvaluations.filter((n) => n > k).length));
+    expect(new Set(steps).size, "they fall one after the other").toBeGreaterThan(2);
   });
 });
 

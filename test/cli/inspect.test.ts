@@ -3,7 +3,7 @@ import { f32, sizeOf } from "temper/core";
 import { BATCH, Constant, constant, float32, type Graph, graphNodes, Input, printGraph, trace } from "temper/graph";
 import { loadClassifier } from "temper/models";
 import { conv, matmul, mul, reduceSum, relu, reshape } from "temper/ops";
-import { blockSize, cpuPasses, lowerForCpu, type LowerOptions, loweringSteps } from "temper/runtime";
+import { blockSize, cpuPasses, lowerForCpu, type LowerOptions, loweringSteps, planMemory } from "temper/runtime";
 import { afterAll, describe, expect, it } from "vitest";
 import { documentOf, removeFolder, temper, writeModel } from "./command.ts";
 
@@ -160,6 +160,31 @@ describe("inspect --passes", () => {
     const one = await temper(["inspect", "one.onnx", "--passes", "--json"]);
     expect(one.stderr).toMatch(/^note: The batch size stays 1/);
     expect(namesOfPasses(documentOf(one) as unknown as Inspected)).not.toContain("winograd");
+  });
+});
+
+describe("inspect --memory", () => {
+  it("shows the plan of the lowered graph: peak, where, and what is held then", async () => {
+    const plan = planMemory(lowerForCpu(gradient, { block, winograd: true }), 32);
+    const { memory } = (await inspected("--memory", "--batch", "32")) as Inspected & { readonly memory: object };
+    expect(memory).toMatchObject({
+      batch: 32,
+      peakBytes: plan.peakBytes,
+      constantBytes: plan.constantBytes,
+      values: plan.lifetimes.length,
+    });
+    expect(memory).toHaveProperty("largest.0.bytes", plan.atPeak[0]!.bytes);
+    const text = await inspect("--memory", "--batch", "32");
+    expect(text).toMatch(/^batch +32\npeak +[\d.]+ kB, during \S+ at step \d+\nconstants +[\d.]+ kB\n/);
+    expect(text).toMatch(/^held at the peak +shape +bytes +from +to\n/m);
+    expect(text).toMatch(/^\S+ +\[32, [^\]]+\] +[\d.]+ kB +\d+ +\d+$/m);
+  });
+
+  it("the forward pass needs less than the gradient", async () => {
+    const peakOf = async (graph: string): Promise<number> =>
+      ((await inspected("--memory", "--graph", graph)) as Inspected & { readonly memory: { peakBytes: number } }).memory
+        .peakBytes;
+    expect(await peakOf("forward")).toBeLessThan(await peakOf("gradient"));
   });
 });
 

@@ -6,6 +6,7 @@ import {
   flagName,
   float,
   f32,
+  formatBytes,
   formatShape,
   fromFloat64,
   int,
@@ -19,6 +20,7 @@ import {
   release,
   resolveOptions,
   sameShape,
+  size,
   tensor,
   TemperError,
   text,
@@ -75,6 +77,32 @@ describe("options", () => {
     expect(() => resolveOptions("pgd", spec, given)).toThrow(TemperError);
     expect(() => resolveOptions("pgd", spec, given)).toThrow(message);
   });
+
+  it.each([
+    ["2GiB", 2 ** 31],
+    ["500MB", 5e8],
+    ["1.5 kb", 1500],
+    ["4096", 4096],
+    [7, 7],
+  ])("reads the size %s", (given, bytes) => {
+    expect(size({ default: 0, help: "" }).parse(given)).toBe(bytes);
+  });
+
+  it.each(["2 GX", "GiB", "-1MB", "", "1e3", "2GiBs", "9999999TB", undefined])("refuses the size %s", (given) => {
+    expect(size({ default: 0, help: "" }).parse(given)).toBeUndefined();
+    expect(() => resolveOptions("train", { memory: size({ default: 0, help: "" }) }, { memory: given ?? NaN })).toThrow(
+      "train: memory must be a size such as 500MB or 2GiB, got",
+    );
+  });
+
+  it("writes sizes with three digits", () =>
+    expect([0, 999, 1234, 53_600_000, 2 ** 31].map(formatBytes)).toEqual([
+      "0 B",
+      "999 B",
+      "1.23 kB",
+      "53.6 MB",
+      "2.15 GB",
+    ]));
 
   it("turns names into flags", () => expect(flagName("relativeStepSize")).toBe("relative-step-size"));
   it.each([

@@ -54,6 +54,8 @@ describe("accuracy of a linear classifier has a closed form", () => {
     expect(rows[0]!.broken).toBe(countOf(clean) - countOf(robust));
     expect(result.machine.threads).toBeGreaterThan(0);
     expect(result.seconds.total).toBeGreaterThan(0);
+    expect(result.seconds.engine).toBeGreaterThan(0);
+    expect(result.seconds.engine, "the runtime's share").toBeLessThan(result.seconds.total);
     const perClass = result.perClass.reduce(
       (sum, row) => [sum[0]! + row.count, sum[1]! + row.clean, sum[2]! + row.robust],
       [0, 0, 0],
