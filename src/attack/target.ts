@@ -3,7 +3,7 @@ import { formatShape, i64, scalar, sizeOf, type Tensor, TemperError } from "../c
 import { createGraph, type Graph } from "../graph/index.ts";
 import type { LossName } from "../loss/index.ts";
 import type { Ranges } from "../threat/index.ts";
-import type { CompileOptions, Feeds, Program, Runtime } from "../runtime/index.ts";
+import type { CompileOptions, Feeds, Program, Runtime, Winograd } from "../runtime/index.ts";
 import type { Ascent, Evaluation } from "./attack.ts";
 import { ascentGraph, classifierOf } from "./gradient-graph.ts";
 
@@ -32,7 +32,7 @@ export interface TargetOptions extends CompileOptions {
    * Lets gradients use Winograd's convolutions (batches of 2 and more gain, wide networks most). Default true. The
    * logits that verdicts come from never do. Models of the fixed batch size 1 go without.
    */
-  readonly winograd?: boolean;
+  readonly winograd?: Winograd;
   /** Values of the graph's further inputs, asked for at each evaluation: weights that change while they are attacked. */
   readonly weights?: () => Feeds;
 }
@@ -54,7 +54,7 @@ export const createTarget = async (
     createGraph(model.name, model.inputs, { [outputName]: model.outputs[outputName]! }),
     options,
   );
-  const gradientOptions = { ...options, winograd: winograd && batch !== 1 };
+  const gradientOptions = { ...options, winograd: batch !== 1 && winograd };
   const gradients = new Map<LossName, Promise<Program>>();
   // One program for gradients and for whole steps: the weights are there once, and a step costs next to nothing.
   const gradientOf = (loss: LossName): Promise<Program> => {

@@ -1,9 +1,11 @@
 export { blockSize } from "./block.ts";
+export { keepIn, keptModels, keptRoot } from "./kept.ts";
 export * from "./cores.ts";
 export * from "./engine.ts";
 export * from "./local.ts";
 export {
   cpuPasses,
+  MIN_CHANNELS,
   isPackable,
   lowerForCpu,
   loweringSteps,
@@ -12,9 +14,12 @@ export {
   packEnds,
   packTensor,
   type Pass,
+  type Winograd,
   unpackTensor,
 } from "./lower/index.ts";
-export { disableTelemetry, loadOrt } from "./ort.ts";
+export { keptWinogradChoice, type WinogradChoice, winogradChoice, type WinogradTimes } from "./probe.ts";
+export { disableTelemetry, loadOrt, onnxruntimeVersion } from "./ort.ts";
+export * from "./profile.ts";
 export * from "./program.ts";
 export type { JobContext, JobFunction } from "./protocol.ts";
 export { type Ceiling, measureCeilings } from "./ceiling.ts";

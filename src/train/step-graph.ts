@@ -1,5 +1,5 @@
 import { grad } from "../autodiff/index.ts";
-import { createGraph, BATCH, type Graph, input, type Value } from "../graph/index.ts";
+import { createGraph, BATCH, type Graph, input, named, type Value } from "../graph/index.ts";
 import type { ModelDefinition } from "../models/index.ts";
 import { type Optimizer, stateName } from "../optim/index.ts";
 import type { OptionSpec, OptionValues } from "../core/index.ts";
@@ -39,18 +39,20 @@ export const trainStepGraph = <S extends OptionSpec>(
   const weights = { ...parameters, ...buffers };
   const applied = xs.map(([view, x]) => [view, model.apply(weights, x, { training: true })] as const);
   const logits = Object.fromEntries(applied.map(([view, { y }]) => [view, y])) as Record<View, Value>;
-  const loss = objective.loss({ logits, labels, options });
+  const loss = named("loss", () => objective.loss({ logits, labels, options }));
   const names = Object.keys(parameters);
   const gradients = grad(loss, Object.values(parameters));
   const outputs: Record<string, Value> = { loss, logits: applied[0]![1].y };
   names.forEach((name, i) => {
-    const stepped = optimizer.step({
-      param: parameters[name]!,
-      gradient: gradients[i]!,
-      state: Object.fromEntries(optimizer.slots.map((slot) => [slot, state[stateName(name, slot)]!])),
-      scalars,
-      decay: model.parameters[name]!.role === "weight",
-    });
+    const stepped = named(`${name}.step`, () =>
+      optimizer.step({
+        param: parameters[name]!,
+        gradient: gradients[i]!,
+        state: Object.fromEntries(optimizer.slots.map((slot) => [slot, state[stateName(name, slot)]!])),
+        scalars,
+        decay: model.parameters[name]!.role === "weight",
+      }),
+    );
     outputs[nextName(name)] = stepped.param;
     for (const [slot, value] of Object.entries(stepped.state)) outputs[nextName(stateName(name, slot))] = value;
   });
