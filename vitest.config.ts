@@ -16,6 +16,7 @@ export default defineConfig({
     // Tests of minutes: `npm run test:slow`.
     include: [slow ? "test/slow/*.test.ts" : "test/!(slow)/**/*.test.ts", ...(slow ? [] : ["test/*.test.ts"])],
     pool: "forks",
+    env: { TEMPER_CACHE: "off" }, // tests that keep something say where
     testTimeout: 60_000,
     hookTimeout: 60_000,
     server: { deps: { external: [/\/dist\//, /\/node_modules\//] } },

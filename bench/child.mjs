@@ -83,7 +83,9 @@ const peakBytes = (pid) => {
 
 /**
  * Runs a command until its output matches; the process itself is waited for.
- * @returns seconds and peak memory until the match
+ * @param pattern  its named groups are figures that the process measured itself, in seconds; one called `seconds` is
+ *   what the row is about, instead of the time until the match
+ * @returns seconds and peak memory until the match, and the other figures
  */
 const timeCommand = ([command, ...args], pattern) =>
   new Promise((resolve, reject) => {
@@ -94,8 +96,12 @@ const timeCommand = ([command, ...args], pattern) =>
     const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
     child.stdout.on("data", (data) => {
       output += data;
-      if (first === undefined && pattern.test(output))
-        first = { seconds: (performance.now() - start) / 1000, peakBytes: peakBytes(child.pid) };
+      const found = first === undefined && pattern.exec(output);
+      if (!found) return;
+      const { seconds = (performance.now() - start) / 1000, ...figures } = Object.fromEntries(
+        Object.entries(found.groups ?? {}).map(([name, text]) => [name, Number(text)]),
+      );
+      first = { seconds, figures, peakBytes: peakBytes(child.pid) };
     });
     child.stderr.on("data", (data) => (complaint = (complaint + data).slice(-1000)));
     child.on("error", reject);
@@ -119,13 +125,15 @@ export const startCommand = ({ command, pattern }, files) => {
   const answers = {
     prepare: async () => ({}),
     run: async ({ iterations }) => {
-      let seconds = 0;
+      let seconds = 0,
+        figures;
       for (let i = 0; i < iterations; i++) {
         const found = await timeCommand(line, new RegExp(pattern));
         seconds += found.seconds;
         peak = found.peakBytes;
+        figures = found.figures;
       }
-      return { seconds: seconds / iterations };
+      return { seconds: seconds / iterations, figures };
     },
     memory: async () => ({ peakBytes: peak }),
   };

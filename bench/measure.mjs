@@ -19,13 +19,14 @@ const open = async (side, { threads, files }) => {
   const child = side.kind === "command" ? startCommand(side, files) : startChild(side.kind);
   try {
     const task = { ...side.task, file: files[side.task?.network] };
-    const facts = await child.ask({ cmd: "prepare", task, threads });
+    const facts = await child.ask({ cmd: "prepare", task, threads: side.threads ?? threads });
     const began = performance.now();
     await child.ask({ cmd: "run", iterations: 1 });
     const first = (performance.now() - began) / 1000;
+    const toFirstSeconds = facts.prepareSeconds + first;
     // A second run tells the steady time, where the first is not long anyhow.
     const estimate = first > 2 ? first : (await child.ask({ cmd: "run", iterations: 1 })).seconds;
-    return { ...side, child, facts, firstSeconds: first, estimate, times: [] };
+    return { ...side, child, facts, toFirstSeconds, estimate, times: [], stages: [] };
   } catch (error) {
     await child.close();
     return { ...side, failure: error.message.slice(0, 400) };
@@ -37,8 +38,9 @@ const open = async (side, { threads, files }) => {
  * one iteration).
  *
  * @param options  `rounds`; `threads` of every side; `budget`: seconds for the row; `files`: the networks' ONNX files
- * @param row  `{ id, title, sides: [{ name, kind, task }], ... }`; the first side is ours
- * @returns the row with, for each side, its seconds a round, peak memory, and against each other side the ratios
+ * @param row  `{ id, title, sides: [{ name, kind, task, threads }], ... }`; the first side is ours; a side may have its
+ *   own number of threads
+ * @returns the row with, for each side, its seconds a round, seconds to its first result, peak memory, and against each other side the ratios
  *   `theirs / ours` of the same round; `otherCpu`: share of the machine that other processes used meanwhile
  */
 export const measure = async (row, options) => {
@@ -57,7 +59,9 @@ export const measure = async (row, options) => {
       const side = sides[(turn + round) % sides.length];
       await sleep(SETTLE_MS);
       if (side.iterations > 1) await side.child.ask({ cmd: "run", iterations: 1 }); // the others emptied the caches
-      side.times.push((await side.child.ask({ cmd: "run", iterations: side.iterations })).seconds);
+      const { seconds, figures } = await side.child.ask({ cmd: "run", iterations: side.iterations });
+      side.times.push(seconds);
+      if (figures) side.stages.push(figures);
     }
   const wall = (performance.now() - began) / 1000;
   const otherCpu = (busySeconds() - ownSeconds(sides) - busyBefore) / wall / threads;
@@ -78,7 +82,10 @@ const ownSeconds = (sides) => sides.reduce((sum, side) => sum + side.child.cpuSe
 
 const summarize = (side, ours) => {
   if (side.failure) return side;
-  const result = { ...side, seconds: spread(side.times) };
+  const { stages, ...rest } = side;
+  const names = Object.keys(stages[0] ?? {});
+  const figures = Object.fromEntries(names.map((name) => [name, spread(stages.map((figure) => figure[name]))]));
+  const result = { ...rest, seconds: spread(side.times), ...(names.length > 0 && { figures }) };
   if (side === ours || ours.failure) return result;
   return { ...result, ratio: spread(side.times.map((t, i) => t / ours.times[i])) };
 };

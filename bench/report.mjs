@@ -1,4 +1,5 @@
 /** The table that the benchmark prints and writes. */
+import { profileLines } from "./profile.mjs";
 import { barText } from "./rows.mjs";
 
 /** Rows during which other processes used more of the machine than this are marked: their figures mean little. */
@@ -30,27 +31,56 @@ const work = ({ flops }, { seconds }, ceiling) => {
   return Number.isNaN(ceiling) ? rate.toFixed(0) : `${rate.toFixed(0)} (${((100 * rate) / ceiling).toFixed(0)} %)`;
 };
 
-/** The verdicts of a row: what was promised, what came, and whether it holds. */
-export const verdictsOf = (row) => {
-  const [ours] = row.sides;
-  const verdicts = row.sides.flatMap((side) =>
-    side.bar === undefined
-      ? []
-      : [
-          {
-            text: `${side.name} ${barText(side.bar)}`,
-            value: side.ratio?.median,
-            holds: side.ratio?.median >= side.bar,
-          },
-        ],
+/** Our peak memory as a share of the least of PyTorch's, eager in either layout. */
+const memoryShare = ({ sides: [ours, ...others] }) => {
+  const eager = others.filter(
+    ({ kind, task, peakBytes }) => kind === "peer" && task.variant !== "compile" && peakBytes,
   );
-  if (row.limit) {
-    const values = { medianSeconds: ours.seconds?.median, eventLoopDelayMs: ours.probe?.eventLoopDelayMs };
-    const value = values[row.limit.of];
-    verdicts.push({ text: row.limit.text, value, holds: value <= row.limit.most });
-  }
-  return verdicts;
+  return ours.peakBytes / Math.min(...eager.map(({ peakBytes }) => peakBytes));
 };
+
+/** Figures of our own side that a row may limit. */
+const FIGURES = {
+  medianSeconds: ({ sides: [ours] }) => ours.seconds?.median,
+  eventLoopDelayMs: ({ sides: [ours] }) => ours.probe?.eventLoopDelayMs,
+  memoryShare,
+};
+
+/** Peak memory over PyTorch's: Winograd's transforms may take more. */
+const limitsOf = ({ limits, sides: [ours], memory }) => {
+  const most = ours.facts?.winograd ? 0.9 : 0.75;
+  return [...limits, ...(memory ? [{ of: "memoryShare", most, text: `memory <= ${most} of torch` }] : [])];
+};
+
+const verdict = (text, value, holds) => ({ text, value, holds });
+
+/** The verdicts that stand beside a side: what was promised, what came, and whether it holds. */
+const sideVerdicts = (row, side) => {
+  const [ours] = row.sides,
+    found = [];
+  if (side.bar !== undefined)
+    found.push(verdict(barText(side.bar), side.ratio?.median, side.ratio?.median >= side.bar));
+  if (side.firstWithin !== undefined) {
+    const share = ours.toFirstSeconds / side.toFirstSeconds;
+    found.push(verdict(`first result <= ${side.firstWithin} of its time`, share, share <= side.firstWithin));
+  }
+  if (side !== ours) return found;
+  for (const { of, most, text } of limitsOf(row)) {
+    const value = FIGURES[of](row);
+    found.push(verdict(text, value, value <= most));
+  }
+  return found;
+};
+
+/** All verdicts of a row. */
+export const verdictsOf = (row) =>
+  row.sides.flatMap((side) => sideVerdicts(row, side).map((v) => ({ ...v, text: `${side.name} ${v.text}` })));
+
+/** `>= 1.5x pass`: a ratio has a column of its own, other figures are said. */
+const verdictText = ({ text, value, holds }, side) =>
+  value === side.ratio?.median
+    ? `${text} ${mark(holds)}`
+    : `${text}: ${value?.toFixed(2) ?? "not measured"} ${mark(holds)}`;
 
 /** Table lines of one row: a line a side. */
 export const rowLines = (row, ceiling) =>
@@ -58,24 +88,23 @@ export const rowLines = (row, ceiling) =>
     const title = i === 0 ? `${row.title}${isDisturbed(row) ? " (disturbed)" : ""}` : "";
     if (side.failure)
       return `| ${title} | ${side.name} | did not run: ${side.failure.replaceAll(/[|\n]/g, " ")} | | | | | |`;
-    const bar = side.bar === undefined ? "" : `${barText(side.bar)} ${mark(side.ratio?.median >= side.bar)}`;
-    const limit = i === 0 && row.limit ? verdictsOf(row).at(-1) : undefined;
-    const limitText = limit ? `${limit.text}: ${limit.value?.toFixed(2) ?? "not measured"} ${mark(limit.holds)}` : "";
+    const figures = Object.entries(side.figures ?? {}).map(([name, { median }]) => `${name} ${time(median)}`);
     const cells = [
       title,
       side.name,
       times(side.seconds),
       side.ratio ? ratios(side.ratio) : "",
       work(row, side, ceiling),
-      bar || limitText,
+      side.toFirstSeconds > 0 ? time(side.toFirstSeconds) : "-",
       megabytes(side.peakBytes),
+      [...figures, ...sideVerdicts(row, side).map((v) => verdictText(v, side))].join("; "),
     ];
     return `| ${cells.join(" | ")} |`;
   });
 
 export const HEADER = [
-  "| row | side | median (min - max) | times ours: min / median / max | GFLOP/s (of ceiling) | bar | peak MB |",
-  "|---|---|---|---|---|---|---|",
+  "| row | side | median (min - max) | times ours: min / median / max | GFLOP/s (of ceiling) | first result | peak MB | bars |",
+  "|---|---|---|---|---|---|---|---|",
 ];
 
 /** The whole report in Markdown. */
@@ -87,11 +116,11 @@ export const markdown = ({ date, machine, versions, rounds, rows, agreement }) =
   return [
     `# Benchmark, ${date}`,
     "",
-    `${machine.cpu}, ${machine.threads} threads of ${machine.logicalProcessors} processors, ${machine.vectors.join(" ")}, ${machine.system}.`,
+    `${machine.cpu}, ${machine.threads} threads of ${machine.logicalProcessors} processors, ${machine.vectors.join(" ")}, ${machine.system}.${machine.winogradChannels ? ` Winograd's convolutions from ${machine.winogradChannels} channels on.` : ""}`,
     Object.entries(versions)
       .map(([name, version]) => `${name} ${version}`)
       .join(", ") + ".",
-    `${rounds} rounds, sides in turns; every side of a row is a fresh process. Times are of one run; ratios are theirs / ours of the same round (above 1: Temper is faster).`,
+    `${rounds} rounds, sides in turns; every side of a row is a fresh process. Times are of one run; ratios are theirs / ours of the same round (above 1: Temper is faster). First result: from the task's start (libraries loaded, for PyTorch) to its first output, compilation included. Peak memory is that of the process.`,
     `Ceiling: ${Number.isNaN(ceiling) ? "not measured" : `${ceiling.toFixed(0)} GFLOP/s, the best of the ceiling rows`}.`,
     `Both sides compute the same: ${agreement.map((a) => `${a.network} logits ${a.logits.toExponential(1)}, input gradient ${a.gradient.toExponential(1)} (median difference relative to the largest entry)`).join("; ")}.`,
     disturbed.length > 0
@@ -103,5 +132,6 @@ export const markdown = ({ date, machine, versions, rounds, rows, agreement }) =
     "",
     `${verdicts.length - failed} of ${verdicts.length} bars hold.`,
     "",
+    ...rows.filter((row) => row.profile).flatMap(profileLines),
   ].join("\n");
 };

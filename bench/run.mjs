@@ -1,5 +1,6 @@
 /**
- * `npm run bench -- [--only word,...] [--rounds 9] [--seconds 16] [--frozen] [--as-built] [--list]`: Temper and PyTorch in one run,
+ * `npm run bench -- [--only word,...] [--rounds 9] [--seconds 16] [--frozen] [--compiled] [--profile]
+ * [--as-built] [--list]`: Temper and PyTorch in one run,
  * in turns. Prints a table and writes bench/results/<date>-<machine>.{json,md}. Exit 1 where a bar does not hold.
  */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -11,6 +12,7 @@ import { ensureBuilt } from "../scripts/ensure.mjs";
 import { python, startChild } from "./child.mjs";
 import { describeCommit, describeMachine, machineName } from "./machine.mjs";
 import { measure, spread } from "./measure.mjs";
+import { profileLines } from "./profile.mjs";
 import { ceilingOf, HEADER, isDisturbed, markdown, rowLines, verdictsOf } from "./report.mjs";
 import { allRows } from "./rows.mjs";
 
@@ -20,6 +22,8 @@ const { values: flags } = parseArgs({
     rounds: { type: "string", default: "9" },
     seconds: { type: "string", default: "16" },
     frozen: { type: "boolean", default: false },
+    compiled: { type: "boolean", default: false },
+    profile: { type: "boolean", default: false },
     list: { type: "boolean", default: false },
     "as-built": { type: "boolean", default: false },
   },
@@ -48,7 +52,7 @@ if (!existsSync(python))
   stop("PyTorch is not installed. Run `node bench/setup.mjs` once (into bench/.venv, about 5 GB).");
 if (!flags["as-built"]) ensureBuilt();
 
-const { physicalCores } = await import("../dist/runtime/index.js").catch(() => ({
+const { physicalCores, MIN_CHANNELS } = await import("../dist/runtime/index.js").catch(() => ({
   physicalCores: availableParallelism,
 }));
 const threads = physicalCores();
@@ -99,9 +103,13 @@ for (const row of rows) {
   const result = await measure(row, { rounds, threads, budget, files });
   done.push(result);
   console.log(rowLines(result, ceilingOf(done)).join("\n"));
+  const { task } = row.sides[0];
+  if (!flags.profile || task?.task !== "network") continue;
+  result.profile = await once("us", { ...task, file: files[task.network] }, "profile");
+  console.log([...profileLines(result), ...HEADER].join("\n"));
 }
 
-const machine = describeMachine(threads);
+const machine = { ...describeMachine(threads), winogradChannels: MIN_CHANNELS };
 const result = {
   date: new Date().toISOString(),
   commit: describeCommit(),

@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 /**
  * Answers requests until `exit` or the end of the input.
  *
- * @param tasks  by name: `(task, threads) => { facts, run, probe?, compare? }`, perhaps as a promise
+ * @param tasks  by name: `(task, threads) => { facts, run, probe?, compare?, profile? }`, perhaps as a promise
  */
 export const serve = async (tasks) => {
   let state;
@@ -12,8 +12,9 @@ export const serve = async (tasks) => {
     prepare: async ({ task, threads }) => {
       const make = tasks[task.task];
       if (!make) throw new Error(`There is no task ${task.task}. Known: ${Object.keys(tasks).join(", ")}.`);
+      const start = performance.now();
       state = await make(task, threads);
-      return state.facts ?? {};
+      return { ...state.facts, prepareSeconds: (performance.now() - start) / 1000 };
     },
     run: async ({ iterations }) => {
       const start = performance.now();
@@ -26,6 +27,10 @@ export const serve = async (tasks) => {
     },
     probe: () => state.probe(),
     compare: () => state.compare(),
+    profile: () => {
+      if (state.profile) return state.profile();
+      throw new Error("This task has no one graph to profile.");
+    },
     memory: () => ({ peakBytes: process.resourceUsage().maxRSS * 1024 }),
   };
   for await (const line of createInterface({ input: process.stdin })) {

@@ -1,8 +1,9 @@
 /** A training step on our side: the graph that `temper train` runs, as many steps a call, in the loop's own thread. */
 import { createRng, f32, i64, release } from "../dist/core/index.js";
+import { withBatch } from "../dist/graph/index.js";
 import { countParameters, initialize } from "../dist/nn/index.js";
 import { createOptimizer, optimizers } from "../dist/optim/index.js";
-import { createLocalRuntime } from "../dist/runtime/index.js";
+import { blockSize, createLocalRuntime, isPackable, packEnds, profile } from "../dist/runtime/index.js";
 import { callLength, createSteps, objectives, trainStepGraph } from "../dist/train/index.js";
 import { commonBatch, definitionOf, flopsOf } from "./us-network.mjs";
 
@@ -37,7 +38,20 @@ export const trainTask = async ({ network, batch, winograd = true }, threads) =>
     };
   };
   return {
-    facts: { parameters: countParameters(definition), flops: flopsOf(network, "train", batch) },
+    facts: {
+      parameters: countParameters(definition),
+      flops: flopsOf(network, "train", batch),
+      winograd: winograd && batch > 1,
+    },
+    /** Of one step, the loop's body. */
+    profile: async () => {
+      const block = await blockSize(),
+        ordered = Object.keys(shapes).filter((name) => isPackable(shapes[name], block)),
+        one = packEnds(withBatch(graph, batch), [...ordered, ...ordered.map((name) => `next.${name}`)], block);
+      const scalars = Object.entries(optimizer.scalars(0.01, 1)).map(([name, value]) => [name, f32([value], [])]);
+      const views = { "x.clean": f32(x, [batch, ...definition.inputShape]), labels: i64(Array.from(labels)) };
+      return profile(one, { ...views, ...Object.fromEntries(scalars), ...tensors }, { threads, winograd });
+    },
     /** One call, of as many steps as `temper train` would do in it. */
     run: async () => {
       const done = count,

@@ -4,7 +4,7 @@ import { constant, createGraph, input } from "../dist/graph/index.js";
 import { f32 } from "../dist/core/index.js";
 import { countParameters } from "../dist/nn/index.js";
 import { add, conv, matmul, mul, relu } from "../dist/ops/index.js";
-import { createEngine, createLocalRuntime, createPool } from "../dist/runtime/index.js";
+import { createEngine, createLocalRuntime, createPool, profile } from "../dist/runtime/index.js";
 import { pgdJob } from "./us-job.mjs";
 import { networks } from "./networks.mjs";
 import { commonBatch, definitionOf, feedsOf, flopsOf, readNetwork, writeNetwork } from "./us-network.mjs";
@@ -23,15 +23,17 @@ const networkTask = async (task, threads) => {
   const { x, labels } = commonBatch(network, batch);
   const feeds = feedsOf(network, x, labels);
   const forward = mode === "forward";
-  const program = await runtime.compile(forward ? graph : gradientGraph(graph, "cross-entropy"), {
+  const whole = forward ? graph : gradientGraph(graph, "cross-entropy");
+  const program = await runtime.compile(whole, {
     threads,
     winograd, // default: as the library's attacks compile it
   });
   const given = forward ? { input: feeds.input } : feeds,
     wanted = forward ? ["logits"] : ["gradient"];
   return {
-    facts: { parameters: countParameters(definitionOf(network)), flops: flopsOf(network, mode, batch) },
+    facts: { parameters: countParameters(definitionOf(network)), flops: flopsOf(network, mode, batch), winograd },
     run: () => program.run(given, wanted),
+    profile: () => profile(whole, given, { threads, winograd }),
     compare: async () => {
       const { logits, gradient } = await program.run(feeds);
       return { logits: Array.from(logits.data), gradient: Array.from(gradient.data) };

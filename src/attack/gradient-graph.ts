@@ -1,6 +1,6 @@
 import { type DType, formatShape, TemperError } from "../core/index.ts";
 import { filledLike, vjp } from "../autodiff/index.ts";
-import { createGraph, elements, type Graph, input, type Shape, simplify, type Value } from "../graph/index.ts";
+import { createGraph, elements, type Graph, input, named, type Shape, simplify, type Value } from "../graph/index.ts";
 import { type LossName, losses } from "../loss/index.ts";
 import {
   abs,
@@ -78,7 +78,7 @@ export const gradientGraph = (model: Graph, loss: LossName): Graph => {
     ends = classifierOf(graph),
     { x, output } = ends;
   const labels = further(graph.inputs, "labels", "int64", [output.shape[0]!]);
-  const rows = lossRows(model, ends, labels, loss);
+  const rows = named("loss", () => lossRows(model, ends, labels, loss));
   const [gradient] = vjp([rows], [filledLike(rows, 1)], [x]);
   return createGraph(`${model.name}.gradient`, [...graph.inputs, labels], {
     gradient: gradient ?? filledLike(x, 0),

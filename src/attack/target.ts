@@ -4,12 +4,13 @@ import { createGraph, type Graph } from "../graph/index.ts";
 import type { LossName } from "../loss/index.ts";
 import type { Ranges } from "../threat/index.ts";
 import {
-  blockSize,
   type CompileOptions,
+  cpuOptions,
   type Feeds,
   lowerForCpu,
   type Program,
   type Runtime,
+  type Winograd,
 } from "../runtime/index.ts";
 import type { Ascent, Evaluation } from "./attack.ts";
 import { ascentGraph, classifierOf } from "./gradient-graph.ts";
@@ -39,7 +40,7 @@ export interface TargetOptions extends CompileOptions {
    * Lets gradients use Winograd's convolutions (batches of 2 and more gain, wide networks most). Default true. The
    * logits that verdicts come from never do. Models of the fixed batch size 1 go without.
    */
-  readonly winograd?: boolean;
+  readonly winograd?: Winograd;
   /** Most examples of one run; larger batches go in parts. Default: all at once. */
   readonly rows?: number;
   /** Values of the graph's further inputs, asked for at each evaluation: weights that change while they are attacked. */
@@ -52,12 +53,13 @@ export const targetGraphs = async (
   losses: readonly LossName[],
   { winograd = true }: TargetOptions = {},
 ): Promise<readonly Graph[]> => {
-  const block = await blockSize(),
-    gains = winograd && model.inputs[0]?.shape[0] !== 1;
-  return [
-    lowerForCpu(forwardGraph(model), { block }),
-    ...losses.map((loss) => lowerForCpu(ascentGraph(model, loss), { block, winograd: gains })),
-  ];
+  const lowered = async (graph: Graph, gains: Winograd): Promise<Graph> =>
+    lowerForCpu(graph, await cpuOptions(graph, gains));
+  const gains = model.inputs[0]?.shape[0] !== 1 && winograd;
+  return Promise.all([
+    lowered(forwardGraph(model), false),
+    ...losses.map((loss) => lowered(ascentGraph(model, loss), gains)),
+  ]);
 };
 
 /** The model with its first output alone. */
@@ -80,7 +82,7 @@ export const createTarget = async (
   const batch = x.shape[0]! > 0 ? x.shape[0]! : undefined;
   const options: CompileOptions = { ...(device && { device }), ...(threads && { threads }) };
   const forward = await runtime.compile(forwardGraph(model), options);
-  const gradientOptions = { ...options, winograd: winograd && batch !== 1 };
+  const gradientOptions = { ...options, winograd: batch !== 1 && winograd };
   const gradients = new Map<LossName, Promise<Program>>();
   // One program for gradients and for whole steps: the weights are there once, and a step costs next to nothing.
   const gradientOf = (loss: LossName): Promise<Program> => {

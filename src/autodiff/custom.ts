@@ -7,6 +7,7 @@ import {
   type Graph,
   graphNodes,
   type Inputs,
+  isGraph,
   rewrite,
   type Value,
 } from "../graph/index.ts";
@@ -80,6 +81,12 @@ const StopGradient = defineOp({
 /** x, as a constant to differentiation. */
 export const stopGradient = (x: Value): Value => emit(StopGradient, [x]);
 
-/** The graph without what only differentiation reads: rules of its own, and paths that are cut. */
+/** The graph, and those inside, without what only differentiation reads: rules of its own, and paths that are cut. */
 export const withoutRules = (graph: Graph): Graph =>
-  rewrite(graph, (node, [y]) => (node.op === CustomVjp || node.op === StopGradient ? [y!] : undefined));
+  rewrite(graph, ({ op, attributes, name }, inputs) => {
+    if (op === CustomVjp || op === StopGradient) return [inputs[0]!];
+    const bodies = Object.entries(attributes).flatMap(([key, body]) =>
+      isGraph(body) ? [[key, withoutRules(body)] as const] : [],
+    );
+    return bodies.length > 0 ? emitAll(op, inputs, { ...attributes, ...Object.fromEntries(bodies) }, name) : undefined;
+  });

@@ -3,6 +3,7 @@ import {
   describeNode,
   elements,
   input,
+  named,
   type Node,
   nodesOf,
   rewriteValues,
@@ -30,7 +31,8 @@ const dependents = (order: readonly Node[], xs: ReadonlySet<Value>): Set<Node> =
  * @param ys     values to differentiate
  * @param seeds  cotangent of each of `ys`, of its shape; undefined: none
  * @param xs     values to differentiate by: inputs, weights or inner values of the graph
- * @returns one value per entry of `xs`, of its shape; undefined where nothing flows back to it
+ * @returns one value per entry of `xs`, of its shape; undefined where nothing flows back to it. Their nodes are named
+ *   after those that they differentiate: `conv1.grad`
  * @throws TemperError `no-rule`: an operator on the way has no VJP rule; raised only if a gradient reaches it
  * Source: reverse accumulation, Linnainmaa 1970. Differs: cotangents are graph nodes, so it can be applied again.
  */
@@ -63,9 +65,11 @@ export const vjp = (
     if (!gs.some(Boolean)) continue;
     const needs = node.inputs.map((v) => v !== undefined && isFloat(v) && (wanted.has(v) || active.has(v.node)));
     if (!needs.some(Boolean)) continue;
-    pullBack(node, gs, needs).forEach((g, i) => {
-      if (g && needs[i]) accumulate(node.inputs[i]!, g);
-    });
+    named(node.name && `${node.name}.grad`, () =>
+      pullBack(node, gs, needs).forEach((g, i) => {
+        if (g && needs[i]) accumulate(node.inputs[i]!, g);
+      }),
+    );
   }
   return xs.map((x) => cotangents.get(x));
 };

@@ -46,14 +46,13 @@ export const attackCommand = defineCommand({
     const data = await openDataset(options);
     const { model, dataset } = await openModel(args[0]!, data, options);
     announce(output, model, dataset);
-    const { norm, epsilon, seed, device, winograd } = options;
+    const { norm, epsilon, seed, device } = options;
     const found = await attackDataset(model, dataset, {
       attack,
       norm,
       epsilon,
       seed,
       device,
-      winograd,
       memory: options.memory,
       ...chosen(options),
       onProgress: (done, total, accuracy) =>

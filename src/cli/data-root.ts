@@ -1,13 +1,20 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 
-/** Folder of fetched data sets: TEMPER_DATA, else the user's cache. */
-export const dataRoot = (): string =>
-  process.env["TEMPER_DATA"] ??
+/** The user's cache. */
+const userCache = (): string =>
   join(
     process.platform === "win32"
       ? (process.env["LOCALAPPDATA"] ?? homedir())
       : (process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache")),
     "temper",
-    "data",
   );
+
+/** Folder of fetched data sets: TEMPER_DATA, else the user's cache. */
+export const dataRoot = (): string => process.env["TEMPER_DATA"] ?? join(userCache(), "data");
+
+/** Folder of what the runtime keeps between runs: TEMPER_CACHE, else the user's cache; undefined where that is `off`. */
+export const cacheRoot = (): string | undefined => {
+  const wanted = process.env["TEMPER_CACHE"] ?? userCache();
+  return wanted === "off" ? undefined : wanted;
+};

@@ -65,7 +65,6 @@ export const evaluateCommand = defineCommand({
       sweepCount: options.sweepCount,
       seed: options.seed,
       device: options.device,
-      winograd: options.winograd,
       memory: options.memory,
       ...chosen(options),
       command: commandLine,

@@ -5,12 +5,12 @@ import { type LossName, losses } from "../loss/index.ts";
 import { loadClassifier } from "../models/index.ts";
 import { readModelFile } from "../onnx/index.ts";
 import { formatTable } from "../report/index.ts";
-import { blockSize, type LoweringStep, loweringSteps, planMemory } from "../runtime/index.ts";
+import { cpuOptions, type LoweringStep, loweringSteps, planMemory } from "../runtime/index.ts";
 import { defineCommand, EXIT } from "./command.ts";
 import { type Counts, countNodes, countOperators, type Described, describeEnds, typesText } from "./graph-text.ts";
 import { describeMemory, memoryText } from "./memory-text.ts";
 import { names } from "./names.ts";
-import { threatOptions } from "./shared-options.ts";
+import { threatOptions, winogradOf } from "./shared-options.ts";
 
 /** What can be looked at, each made from the model's graph. */
 const graphs = {
@@ -35,6 +35,7 @@ export const inspectCommand = defineCommand({
     after: text({ default: undefined, help: "print the whole graph as this pass leaves it", expected: "a pass" }),
     portable: bool({ default: false, help: "lower for no particular machine, with standard operators only" }),
     winograd: threatOptions.winograd,
+    winogradChannels: threatOptions.winogradChannels,
   },
   examples: [
     "temper inspect model.onnx",
@@ -43,12 +44,12 @@ export const inspectCommand = defineCommand({
     "temper inspect model.onnx --graph forward --after simplify",
   ],
   run: async ({ args: [path], options, output }) => {
-    const { graph: which, loss, passes, memory, batch, after, portable, winograd } = options;
+    const { graph: which, loss, passes, memory, batch, after, portable } = options;
     const { graph: model, parameters, notes } = await loadClassifier(path!);
     const graph = graphs[which](model, loss);
     // As src/attack runs it: the forward pass, which gives the verdicts, does without; so do models of batch size 1.
     const gains = which !== "forward" && model.inputs[0]?.shape[0] !== 1;
-    const steps = loweringSteps(graph, { block: portable ? 0 : await blockSize(), winograd: winograd && gains });
+    const steps = loweringSteps(graph, portable ? {} : await cpuOptions(graph, gains && winogradOf(options)));
     const shown =
       after === undefined
         ? undefined

@@ -1,7 +1,9 @@
 import { isTemperError, nearest, TemperError } from "../core/index.ts";
+import { keepIn } from "../runtime/index.ts";
 import { version } from "../version.ts";
 import { type AnyCommand, EXIT, type ExitCode } from "./command.ts";
 import { commands } from "./commands.ts";
+import { cacheRoot } from "./data-root.ts";
 import { commandHelp, describeCommand, overview } from "./help.ts";
 import { createOutput, type Output } from "./output.ts";
 import { parseArguments } from "./parse.ts";
@@ -13,6 +15,7 @@ export const main = async (argv: readonly string[]): Promise<void> => {
     if (error.code === "EPIPE") process.exit();
     throw error;
   });
+  keepIn(cacheRoot());
   process.exitCode = await runCommandLine(argv);
 };
 

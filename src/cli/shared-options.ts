@@ -3,7 +3,7 @@ import { bool, choice, float, int, many, numbers, type OptionValues, size, text,
 import { countOf, type Dataset, inRange, loadDataset, type Split } from "../data/index.ts";
 import { type AttackSpec, checkAttack, type Fraction } from "../evaluate/index.ts";
 import { type Classifier, loadClassifier } from "../models/index.ts";
-import { DEVICES } from "../runtime/index.ts";
+import { DEVICES, type Winograd } from "../runtime/index.ts";
 import type { NormName } from "../threat/index.ts";
 import { dataRoot } from "./data-root.ts";
 import type { Output } from "./output.ts";
@@ -57,6 +57,12 @@ export const threatOptions = {
   threads: int({ default: 0, min: 0, max: 1024, help: "threads of one run; 0: the physical cores" }),
   device: choice(DEVICES, { default: "cpu", help: "where the network runs; see `temper doctor`" }),
   winograd: bool({ default: true, help: "gradients may use Winograd's convolutions; verdicts never do" }),
+  winogradChannels: int({
+    default: 0,
+    min: 0,
+    max: 65536,
+    help: "convolutions of so many channels use them; 0: what suits this machine, see `temper doctor`",
+  }),
 } as const;
 
 export const attackOption = many({
@@ -130,13 +136,21 @@ export const announce = (output: Output, model: Classifier, dataset: Dataset): v
 export const chosen = ({
   batch,
   threads,
-}: {
-  readonly batch: number;
-  readonly threads: number;
-}): { readonly batch?: number; readonly threads?: number } => ({
+  ...options
+}: Pick<OptionValues<typeof threatOptions>, "batch" | "threads" | "winograd" | "winogradChannels">): {
+  readonly batch?: number;
+  readonly threads?: number;
+  readonly winograd: Winograd;
+} => ({
   ...(batch > 0 && { batch }),
   ...(threads > 0 && { threads }),
+  winograd: winogradOf(options),
 });
+export const winogradOf = ({
+  winograd,
+  winogradChannels,
+}: Pick<OptionValues<typeof threatOptions>, "winograd" | "winogradChannels">): Winograd =>
+  winograd && winogradChannels > 0 ? { minChannels: winogradChannels } : winograd;
 
 /** `98.20 %`. */
 export const percent = (value: number): string => `${(100 * value).toFixed(2)} %`;

@@ -3,7 +3,7 @@ import { batchBetween, countOf, type Dataset } from "../data/index.ts";
 import type { Classifier } from "../models/index.ts";
 import { concatChunks, decodeModel, encodeModel } from "../onnx/index.ts";
 import { bindParameters, importModel, toOnnx } from "../ops/index.ts";
-import { defaultEngine, type DeviceName, type JobContext, physicalCores } from "../runtime/index.ts";
+import { defaultEngine, type DeviceName, type JobContext, physicalCores, type Winograd } from "../runtime/index.ts";
 import { type NormName, threat as createThreat } from "../threat/index.ts";
 import { logitsOf, predictionsOf, rightOf, runCascade, standingOf } from "./cascade.ts";
 import { fraction } from "./interval.ts";
@@ -24,7 +24,7 @@ export interface AttackDatasetOptions {
   /** Default `cpu`. */
   readonly device?: DeviceName;
   /** See `TargetOptions`. Default true. */
-  readonly winograd?: boolean;
+  readonly winograd?: Winograd;
   /** Examples done and to do, and the share that still stands. */
   readonly onProgress?: (done: number, total: number, accuracy: number) => void;
   readonly signal?: AbortSignal;
@@ -57,7 +57,7 @@ interface AttackJob {
   readonly batch: number;
   readonly threads: number;
   readonly device: DeviceName;
-  readonly winograd: boolean;
+  readonly winograd: Winograd;
   readonly memory: number;
 }
 type Progress = readonly [done: number, total: number, accuracy: number];

@@ -2,7 +2,7 @@ import { type AnyAttack, attacks, targetGraphs } from "../attack/index.ts";
 import { lookup, sizeOf } from "../core/index.ts";
 import type { Graph } from "../graph/index.ts";
 import type { LossName } from "../loss/index.ts";
-import { batchWithin } from "../runtime/index.ts";
+import { batchWithin, type Winograd } from "../runtime/index.ts";
 import type { AttackSpec } from "./protocol.ts";
 
 /** Examples a batch: about a quarter million input elements, the measured sweet spot of small and of larger networks. */
@@ -31,7 +31,7 @@ export const fittingBatch = async (
     readonly batch: number;
     readonly x: Float32Array;
     readonly specs: readonly AttackSpec[];
-    readonly winograd: boolean;
+    readonly winograd: Winograd;
   },
 ): Promise<number> => {
   if (memory === 0) return batch;

@@ -3,7 +3,7 @@ import { batchBetween, countOf, type Dataset } from "../data/index.ts";
 import type { Classifier } from "../models/index.ts";
 import { concatChunks, encodeModel } from "../onnx/index.ts";
 import { toOnnx } from "../ops/index.ts";
-import { defaultEngine, type DeviceName, physicalCores } from "../runtime/index.ts";
+import { defaultEngine, type DeviceName, physicalCores, type Winograd } from "../runtime/index.ts";
 import type { NormName } from "../threat/index.ts";
 import { defaultBatch } from "./batch.ts";
 import { checkAttack, checkLabels, checkNumbers } from "./check.ts";
@@ -29,7 +29,7 @@ export interface EvaluateOptions {
   /** Default `cpu`. */
   readonly device?: DeviceName;
   /** See `TargetOptions`. Default true. */
-  readonly winograd?: boolean;
+  readonly winograd?: Winograd;
   readonly pictures?: number;
   /** Recorded in the report. */
   readonly command?: string;
@@ -117,7 +117,7 @@ export const evaluate = async (
     threat: { norm, epsilon, box: dataset.range },
     ...measured,
     doubts: [...measured.doubts, ...callerDoubts(interrupted, n)],
-    machine: describeMachine(threads),
+    machine: describeMachine(threads, winograd),
   };
 };
 

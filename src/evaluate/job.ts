@@ -4,7 +4,7 @@ import type { Graph } from "../graph/index.ts";
 import type { Normalization } from "../models/index.ts";
 import { decodeModel } from "../onnx/index.ts";
 import { bindParameters, importModel } from "../ops/index.ts";
-import type { DeviceName, JobContext } from "../runtime/index.ts";
+import type { DeviceName, JobContext, Winograd } from "../runtime/index.ts";
 import { threat as createThreat } from "../threat/index.ts";
 import { fittingBatch } from "./batch.ts";
 import { logitsOf, predictionsOf, rightOf, runCascade, type Standing, standingOf } from "./cascade.ts";
@@ -25,7 +25,7 @@ export interface EvaluateJob {
   readonly protocol: Protocol;
   readonly threads: number;
   readonly device: DeviceName;
-  readonly winograd: boolean;
+  readonly winograd: Winograd;
   readonly memory: number;
 }
 

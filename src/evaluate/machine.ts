@@ -1,11 +1,16 @@
-import { createRequire } from "node:module";
 import { availableParallelism, cpus } from "node:os";
-import { physicalCores } from "../runtime/index.ts";
+import {
+  keptWinogradChoice,
+  MIN_CHANNELS,
+  onnxruntimeVersion,
+  physicalCores,
+  type Winograd,
+} from "../runtime/index.ts";
 import { version } from "../version.ts";
 import type { Machine } from "./result.ts";
 
-/** Where a measurement was made. */
-export const describeMachine = (threads: number = physicalCores()): Machine => ({
+/** Where a measurement was made, and how. @param winograd  as the gradients were compiled */
+export const describeMachine = (threads: number = physicalCores(), winograd: Winograd = true): Machine => ({
   cpu: cpus()[0]?.model.trim() ?? "unknown",
   cores: availableParallelism(),
   threads,
@@ -13,14 +18,11 @@ export const describeMachine = (threads: number = physicalCores()): Machine => (
   node: process.versions.node,
   onnxruntime: onnxruntimeVersion(),
   temper: version,
+  winogradChannels: winogradChannels(winograd),
 });
 
-/** Installed version of ONNX Runtime, without loading it. */
-export const onnxruntimeVersion = (): string => {
-  try {
-    const manifest = createRequire(import.meta.url)("onnxruntime-node/package.json") as { version: string };
-    return manifest.version;
-  } catch {
-    return "not installed";
-  }
+const winogradChannels = (winograd: Winograd): number => {
+  if (winograd === false) return 0;
+  // Where nothing is kept, no graph asked for the choice, or it could not be kept: then it is the default.
+  return winograd === true ? (keptWinogradChoice()?.minChannels ?? MIN_CHANNELS) : winograd.minChannels;
 };

@@ -69,6 +69,8 @@ export interface Machine {
   readonly node: string;
   readonly onnxruntime: string;
   readonly temper: string;
+  /** From so many channels on, convolutions of gradients used Winograd's algorithm; 0: none did. */
+  readonly winogradChannels: number;
 }
 
 /** What `temper evaluate` gives; the JSON document and the HTML report are this record. */

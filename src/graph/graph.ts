@@ -1,6 +1,7 @@
 import { TemperError } from "../core/index.ts";
+import type { Attribute } from "./attribute.ts";
 import { concretize } from "./shape.ts";
-import { emitAll, Input, input, type Node, type Value, type ValueType } from "./value.ts";
+import { emitAll, Input, input, named, type Node, type Value, type ValueType } from "./value.ts";
 
 /**
  * A computation: named inputs to named outputs. The nodes are those that the outputs reach, so dead code does not
@@ -37,8 +38,21 @@ export const nodesOf = (values: Iterable<Value>, stop?: ReadonlySet<Node>): Node
   return [...seen].sort((a, b) => a.id - b.id);
 };
 
+const orders = new WeakMap<Graph, readonly Node[]>();
 /** All nodes of a graph, inputs included, in topological order. */
-export const graphNodes = (graph: Graph): Node[] => nodesOf(Object.values(graph.outputs));
+export const graphNodes = (graph: Graph): readonly Node[] => {
+  const order = orders.get(graph) ?? nodesOf(Object.values(graph.outputs));
+  orders.set(graph, order);
+  return order;
+};
+
+/** Whether an attribute is a sub-graph. */
+export const isGraph = (value: Attribute | undefined): value is Graph =>
+  typeof value === "object" && value !== null && "outputs" in value && "inputs" in value;
+
+/** Nodes of a graph, and of the graphs inside of them. */
+export const allNodes = (graph: Graph): readonly Node[] =>
+  graphNodes(graph).flatMap((node) => [node, ...Object.values(node.attributes).filter(isGraph).flatMap(allNodes)]);
 
 /** Checks the invariants that types do not hold. @throws TemperError `bad-graph` */
 export const verify = (graph: Graph): void => {
@@ -63,7 +77,10 @@ export const inputOf = (graph: Graph, name: string): Value => {
   throw new TemperError("not-found", `${graph.name} has no input "${name}". Known: ${names}.`);
 };
 
-/** Replacement of one node: outputs to use instead, or undefined to rebuild it on the new inputs. */
+/**
+ * Replacement of one node: outputs to use instead, or undefined to rebuild it on the new inputs. New nodes without a
+ * name bear that of the node.
+ */
 export type Visit = (node: Node, inputs: readonly (Value | undefined)[]) => readonly Value[] | undefined;
 
 /**
@@ -75,13 +92,21 @@ export const rewriteValues = (
   values: readonly Value[],
   visit: Visit,
   replaced: ReadonlyMap<Value, Value> = new Map(),
+): Value[] => rewriteNodes(nodesOf(values), values, visit, replaced);
+
+const rewriteNodes = (
+  order: readonly Node[],
+  values: readonly Value[],
+  visit: Visit,
+  replaced: ReadonlyMap<Value, Value>,
 ): Value[] => {
   const done = new Map<Value, Value>(replaced);
-  for (const node of nodesOf(values)) {
+  for (const node of order) {
     const inputs = node.inputs.map((v) => v && (done.get(v) ?? v));
     const changed = inputs.some((v, i) => v !== node.inputs[i]);
     const outputs =
-      visit(node, inputs) ?? (changed ? emitAll(node.op, inputs, node.attributes, node.name) : node.outputs);
+      named(node.name, () => visit(node, inputs)) ??
+      (changed ? emitAll(node.op, inputs, node.attributes, node.name) : node.outputs);
     node.outputs.forEach((v, i) => {
       if (!replaced.has(v) && outputs[i] && outputs[i] !== v) done.set(v, outputs[i]);
     });
@@ -92,7 +117,7 @@ export const rewriteValues = (
 /** {@link rewriteValues} on all outputs. Inputs keep their order; those that `replaced` binds are dropped. */
 export const rewrite = (graph: Graph, visit: Visit, replaced: ReadonlyMap<Value, Value> = new Map()): Graph => {
   const names = Object.keys(graph.outputs);
-  const values = rewriteValues(Object.values(graph.outputs), visit, replaced);
+  const values = rewriteNodes(graphNodes(graph), Object.values(graph.outputs), visit, replaced);
   return createGraph(
     graph.name,
     graph.inputs.filter((v) => !replaced.has(v)),

@@ -102,6 +102,21 @@ export const defineOp = <const S extends AttributeSpec = Record<never, never>>(
 
 let nextId = 0;
 
+let scope = "";
+/**
+ * Nodes that `build` emits without a name bear this one, after those of the scopes around it: `layer1.conv1`. Names are
+ * for readers, in messages and profiles; no computation depends on them.
+ */
+export const named = <T>(name: string, build: () => T): T => {
+  const outer = scope;
+  scope = outer && name ? `${outer}.${name}` : outer || name;
+  try {
+    return build();
+  } finally {
+    scope = outer;
+  }
+};
+
 /** `Conv "layer1/conv"`, for messages. */
 export const describeNode = (node: Pick<Node, "op" | "name">): string =>
   node.name ? `${node.op.name} "${node.name}"` : node.op.name;
@@ -116,8 +131,9 @@ export const emitAll = (
   op: AnyOp,
   inputs: readonly (Value | undefined)[],
   given: Attributes = {},
-  name = "",
+  ownName = "",
 ): readonly Value[] => {
+  const name = ownName || scope;
   const who = describeNode({ op, name });
   const [fewest, most] = op.arity;
   if (inputs.length > most || inputs.slice(0, fewest).includes(undefined) || inputs.length < fewest)

@@ -1,5 +1,5 @@
 import { type Rng, sizeOf, type Tensor, TemperError } from "../core/index.ts";
-import type { Value } from "../graph/index.ts";
+import { named, type Value } from "../graph/index.ts";
 import type { Init } from "./init.ts";
 
 /**
@@ -62,7 +62,7 @@ export const compose = <K extends string>(
   apply: (weights, x, mode) => {
     const updates: Record<string, Value> = {};
     const y = body((name, input) => {
-      const applied = children[name].apply(scoped(weights, name, children[name]), input, mode);
+      const applied = named(name, () => children[name].apply(scoped(weights, name, children[name]), input, mode));
       for (const [key, value] of Object.entries(applied.updates)) updates[`${name}.${key}`] = value;
       return applied.y;
     }, x);

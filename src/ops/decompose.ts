@@ -1,26 +1,10 @@
 import { TemperError } from "../core/index.ts";
-import {
-  type Attribute,
-  type Attributes,
-  emitAll,
-  type Graph,
-  graphNodes,
-  type Inputs,
-  rewrite,
-} from "../graph/index.ts";
+import { allNodes, type Attributes, emitAll, type Graph, type Inputs, isGraph, rewrite } from "../graph/index.ts";
 
 /** A decomposition may use internal operators itself; deeper than this it goes round in circles. */
 const MAX_ROUNDS = 32;
 
-/** Whether an attribute is a sub-graph. */
-export const isGraph = (value: Attribute | undefined): value is Graph =>
-  typeof value === "object" && value !== null && "outputs" in value && "inputs" in value;
-
-const hasInternal = (graph: Graph): boolean =>
-  graphNodes(graph).some(
-    ({ op, attributes }) =>
-      op.decompose !== undefined || Object.values(attributes).some((value) => isGraph(value) && hasInternal(value)),
-  );
+const hasInternal = (graph: Graph): boolean => allNodes(graph).some(({ op }) => op.decompose !== undefined);
 
 /**
  * The graph with internal operators written out in standard ones, in sub-graphs too.

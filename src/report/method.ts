@@ -72,6 +72,12 @@ export const methodSection = (result: EvaluationResult): Html => {
         ["processor", machine.cpu],
         ["cores", `${plural(machine.cores, "core")}, ${plural(machine.threads, "thread")} used`],
         ["platform", machine.platform],
+        [
+          "gradients",
+          machine.winogradChannels > 0
+            ? `Winograd's convolutions from ${machine.winogradChannels} channels on (--winograd-channels ${machine.winogradChannels}); verdicts direct`
+            : "direct convolutions",
+        ],
         ["versions", `Temper ${machine.temper}, Node ${machine.node}, ONNX Runtime ${machine.onnxruntime}`],
         [
           "time",

@@ -127,6 +127,10 @@ export const evaluationSchema: JsonSchema & { readonly $schema: string; readonly
         node: text,
         onnxruntime: text,
         temper: text,
+        winogradChannels: {
+          ...whole,
+          description: "convolutions of so many channels used Winograd's algorithm in gradients; 0: none did",
+        },
       }),
     }),
   };

@@ -3,11 +3,11 @@ import { SHARE_ENV, Worker } from "node:worker_threads";
 import { TemperError } from "../core/index.ts";
 import type { Graph } from "../graph/index.ts";
 import { trace, type Traced, type ValueType } from "../graph/index.ts";
-import { encode } from "./encode.ts";
-import { lower, programOver } from "./local.ts";
+import { keptRoot } from "./kept.ts";
+import { type Asked, lower, programOver } from "./local.ts";
 import { disableTelemetry } from "./ort.ts";
 import { type CompileOptions, type Program, type Runtime, signatureOf } from "./program.ts";
-import type { CallMessage, Reply, Request } from "./protocol.ts";
+import type { CallMessage, Reply, Request, WorkerData } from "./protocol.ts";
 import { fromWire } from "./session.ts";
 import type { Tensor } from "../core/index.ts";
 
@@ -48,6 +48,7 @@ export const createEngine = (): Engine => {
   const start = (): Worker => {
     const created = new Worker(new URL("./worker.js", import.meta.url), {
       env: SHARE_ENV,
+      workerData: { kept: keptRoot() } satisfies WorkerData,
       execArgv: [],
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     });
@@ -86,13 +87,16 @@ export const createEngine = (): Engine => {
       worker.postMessage({ id, request } satisfies CallMessage, transfer);
     });
 
-  const blockHere = (): Promise<number> => (block ??= call<number>({ type: "block" }));
+  const askThere: Asked = {
+    block: () => (block ??= call<number>({ type: "block" })),
+    minChannels: () => call<number>({ type: "minChannels" }),
+  };
 
   const compile = async (graph: Graph, options: CompileOptions = {}): Promise<Program> => {
-    const { key, graph: lowered, device, threads } = await lower(graph, options, blockHere);
+    const { key, model: made, device, threads } = await lower(graph, options, askThere);
     const held = await call<boolean>({ type: "acquire", key, model: undefined, device, threads });
     if (!held) {
-      const model = encode(lowered);
+      const model = made();
       await call({ type: "acquire", key, model, device, threads }, undefined, [model.buffer as ArrayBuffer]);
     }
     return programOver(

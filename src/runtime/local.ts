@@ -1,10 +1,16 @@
+import { statSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { withoutRules } from "../autodiff/index.ts";
 import { TemperError } from "../core/index.ts";
-import { type Graph, hashGraph } from "../graph/index.ts";
+import { allNodes, constantOf, type Graph, hashGraph } from "../graph/index.ts";
 import { decomposeInternal } from "../ops/index.ts";
+import { version } from "../version.ts";
 import { blockSize } from "./block.ts";
 import { physicalCores } from "./cores.ts";
 import { encode } from "./encode.ts";
-import { lowerForCpu, type LowerOptions } from "./lower/index.ts";
+import { keptBytes } from "./kept.ts";
+import { lowerForCpu, type LowerOptions, type Winograd } from "./lower/index.ts";
+import { hasWideConvs, winogradChoice } from "./probe.ts";
 import {
   checkFeeds,
   type CompileOptions,
@@ -14,6 +20,7 @@ import {
   type Signature,
   signatureOf,
 } from "./program.ts";
+import { onnxruntimeVersion } from "./ort.ts";
 import { createSession, type Session } from "./session.ts";
 import { writtenForWebgpu } from "./webgpu.ts";
 
@@ -67,31 +74,78 @@ export const createPool = (): SessionPool => {
 };
 
 /** From the portable graph to what a device runs. */
-const lowerings: Readonly<
-  Record<DeviceName, (graph: Graph, onCpu: () => Promise<LowerOptions>) => Graph | Promise<Graph>>
-> = {
-  cpu: async (graph, onCpu) => lowerForCpu(graph, await onCpu()),
+const lowerings: Readonly<Record<DeviceName, (graph: Graph, onCpu: LowerOptions) => Graph>> = {
+  cpu: lowerForCpu,
   reference: decomposeInternal,
   cuda: (graph) => lowerForCpu(graph),
   webgpu: (graph) => writtenForWebgpu(lowerForCpu(graph)),
 };
 
-/** A graph as its device wants it: lowered, with the key of its session. */
+/** A graph as its device wants it: lowered when it is asked for, with the key of its session. */
 export interface Lowered {
   readonly key: string;
-  readonly graph: Graph;
+  readonly graph: () => Graph;
+  /** The same encoded, from the cache on disk where it is there. */
+  readonly model: () => Uint8Array;
   readonly device: DeviceName;
   readonly threads: number;
 }
-/** @param block  as {@link blockSize} gives it; asked for where the device is the CPU */
-export const lower = async (
-  graph: Graph,
-  { device = "cpu", threads = physicalCores(), winograd = false }: CompileOptions,
-  block: () => Promise<number>,
-): Promise<Lowered> => {
-  const lowered = await lowerings[device](graph, async () => ({ block: await block(), winograd }));
-  return { key: `${hashGraph(lowered)}/${device}/${threads}`, graph: lowered, device, threads };
+
+/** What the lowering asks of the machine, where the device is the CPU. */
+export interface Asked {
+  /** As {@link blockSize} gives it. */
+  readonly block: () => Promise<number>;
+  /** As {@link winogradChoice} gives it; asked only where a graph depends on it. */
+  readonly minChannels: () => Promise<number>;
+}
+/** Asked in this thread. */
+export const askHere: Asked = {
+  block: blockSize,
+  minChannels: async () => (await winogradChoice()).minChannels,
 };
+
+/** What the lowering may use on this machine's CPU. */
+export const cpuOptions = async (graph: Graph, winograd: Winograd, ask: Asked = askHere): Promise<LowerOptions> => {
+  const block = await ask.block();
+  const chosen = winograd === true && block > 0 && hasWideConvs(graph);
+  return { block, winograd: chosen ? { minChannels: await ask.minChannels() } : winograd };
+};
+
+export const lower = async (
+  given: Graph,
+  { device = "cpu", threads = physicalCores(), winograd = false, cache = true }: CompileOptions,
+  ask: Asked,
+): Promise<Lowered> => {
+  const source = withoutRules(given), // functions have no place in a key
+    options = device === "cpu" ? await cpuOptions(source, winograd, ask) : {},
+    how = `${hashGraph(source)}/${JSON.stringify(options)}`;
+  const graph = (): Graph => lowerings[device](source, options);
+  const model = (): Uint8Array => encode(graph());
+  const kept = cache && device === "cpu" && isKeepable(source);
+  return {
+    key: `${how}/${device}/${threads}`,
+    graph,
+    model: kept ? () => keptBytes(`${how}/${BUILD}`, model) : model,
+    device,
+    threads,
+  };
+};
+
+/** Smaller graphs are lowered as fast as a file is read. */
+const MIN_KEPT_NODES = 200;
+/** Graphs whose constants have more elements hold weights: copies of models do not belong into a cache. */
+const MAX_KEPT_CONSTANTS = 1 << 14;
+const isKeepable = (graph: Graph): boolean => {
+  const nodes = allNodes(graph),
+    constants = nodes.reduce((sum, { outputs: [only] }) => sum + (constantOf(only)?.data.length ?? 0), 0);
+  return (
+    nodes.length >= MIN_KEPT_NODES &&
+    constants <= MAX_KEPT_CONSTANTS &&
+    nodes.every(({ op }) => Object.values(op.attributes).every(({ kind }) => kind !== "opaque"))
+  );
+};
+/** What lowers: another version, or another build of it, starts anew. */
+const BUILD = `${version}/${onnxruntimeVersion()}/${statSync(fileURLToPath(import.meta.url)).mtimeMs}`;
 
 /** A program over whatever runs and releases: the two runtimes differ only in that. */
 export const programOver = (
@@ -121,8 +175,8 @@ export const programOver = (
 /** A runtime in the calling thread: no messages, but each run blocks it. Jobs in the engine's worker use it. */
 export const createLocalRuntime = (pool: SessionPool = createPool()): Runtime => ({
   compile: async (graph, options = {}) => {
-    const { key, graph: lowered, device, threads } = await lower(graph, options, blockSize);
-    const session = await pool.acquire(key, () => encode(lowered), device, threads);
+    const { key, model, device, threads } = await lower(graph, options, askHere);
+    const session = await pool.acquire(key, model, device, threads);
     return programOver(
       signatureOf(graph),
       (feeds, wanted) => session.run(feeds, wanted),

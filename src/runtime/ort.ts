@@ -1,3 +1,4 @@
+import { createRequire } from "node:module";
 import type * as Ort from "onnxruntime-common";
 import { TemperError } from "../core/index.ts";
 
@@ -21,4 +22,14 @@ export const loadOrt = async (): Promise<typeof Ort> => {
 
 export const disableTelemetry = (): void => {
   if (typeof process !== "undefined") process.env["ORT_DISABLE_TELEMETRY"] = "1";
+};
+
+/** Installed version of ONNX Runtime, without loading it. */
+export const onnxruntimeVersion = (): string => {
+  try {
+    const manifest = createRequire(import.meta.url)("onnxruntime-node/package.json") as { version: string };
+    return manifest.version;
+  } catch {
+    return "not installed";
+  }
 };

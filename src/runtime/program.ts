@@ -1,20 +1,24 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { type DType, formatShape, type Tensor, TemperError } from "../core/index.ts";
 import { type Graph, type Shape, type ValueType } from "../graph/index.ts";
+import type { Winograd } from "./lower/index.ts";
 
 /** Where a program runs: `cpu` is ONNX Runtime, `reference` our own evaluator in float64, `cuda` an NVIDIA GPU, `webgpu` any GPU. */
 export const DEVICES = ["cpu", "reference", "cuda", "webgpu"] as const;
 export type DeviceName = (typeof DEVICES)[number];
 
 export interface CompileOptions {
+  /** Keeps the lowered graph where `keepIn` says, if it has no weights inside: the next process need not lower it. Default true. */
+  readonly cache?: boolean;
   readonly device?: DeviceName;
   /** Threads of one run; default: the physical cores of the machine. */
   readonly threads?: number;
   /**
    * Lets 3x3 convolutions of many channels use Winograd's algorithm: faster from batches of about 16 on, at ten times
-   * the rounding error (2e-6 relative a layer). For gradients that are followed, never for verdicts. Default false.
+   * the rounding error (2e-6 relative a layer). For gradients that are followed, never for verdicts. True: from
+   * as many channels on as a short measurement chose for this machine (`temper doctor` shows it). Default false.
    */
-  readonly winograd?: boolean;
+  readonly winograd?: Winograd;
 }
 
 export type Feeds = Readonly<Record<string, Tensor>>;

@@ -1,9 +1,16 @@
+import type { Asked } from "./local.ts";
 import type { DeviceName, Feeds, Runtime } from "./program.ts";
 import type { WireError } from "./session.ts";
 
+/** What the worker is told at its start. */
+export interface WorkerData {
+  /** See `keepIn`. */
+  readonly kept: string | undefined;
+}
+
 /** Calls that the engine makes to its worker thread. */
 export type Request =
-  | { /** Asks for `blockSize` there. */ readonly type: "block" }
+  | { /** What the lowering asks of the machine, there. */ readonly type: keyof Asked }
   | {
       /** Takes hold of a session. Answers false where there is none and no model came with the call. */
       readonly type: "acquire";

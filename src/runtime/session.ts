@@ -12,13 +12,25 @@ export interface Session {
   readonly release: () => Promise<void>;
 }
 
-/** Encoded model: chunks to be joined. */
-export const createSession = async (model: Uint8Array, device: DeviceName, threads: number): Promise<Session> =>
-  device === "reference" ? referenceSession(model) : ortSession(model, device, threads);
+/**
+ * @param model  as `encode` gives it
+ * @param trace  the runtime writes a trace of all runs when the session is released, to a file whose path starts so
+ */
+export const createSession = async (
+  model: Uint8Array,
+  device: DeviceName,
+  threads: number,
+  trace?: string,
+): Promise<Session> =>
+  device === "reference" ? referenceSession(model) : ortSession(model, sessionOptions(device, threads, trace), device);
 
-const ortSession = async (model: Uint8Array, device: DeviceName, threads: number): Promise<Session> => {
+const ortSession = async (
+  model: Uint8Array,
+  options: InferenceSession.SessionOptions,
+  device: DeviceName,
+): Promise<Session> => {
   const ort = await loadOrt();
-  const session = await ort.InferenceSession.create(model, sessionOptions(device, threads)).catch((error: Error) => {
+  const session = await ort.InferenceSession.create(model, options).catch((error: Error) => {
     throw new TemperError("device", deviceMessage(device, error), { cause: error });
   });
   return {
@@ -46,7 +58,11 @@ const ortSession = async (model: Uint8Array, device: DeviceName, threads: number
  * Settings that measured best: no memory pattern (half the memory of gradient graphs), spinning stops after a run so
  * that two sessions used in turn do not slow each other down.
  */
-const sessionOptions = (device: DeviceName, threads: number): InferenceSession.SessionOptions => ({
+const sessionOptions = (
+  device: DeviceName,
+  threads: number,
+  trace: string | undefined,
+): InferenceSession.SessionOptions => ({
   executionProviders: device === "cpu" ? ["cpu"] : [device, "cpu"],
   graphOptimizationLevel: "all",
   intraOpNumThreads: threads,
@@ -54,6 +70,7 @@ const sessionOptions = (device: DeviceName, threads: number): InferenceSession.S
   enableMemPattern: false,
   logSeverityLevel: 3,
   extra: { session: { force_spinning_stop: "1" } },
+  ...(trace !== undefined && { enableProfiling: true, profileFilePrefix: trace }),
 });
 
 const deviceMessage = (device: DeviceName, { message }: Error): string =>

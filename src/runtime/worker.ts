@@ -1,11 +1,19 @@
-import { parentPort } from "node:worker_threads";
-import { blockSize } from "./block.ts";
-import { type CallMessage, type JobContext, type JobFunction, type Reply, type Request } from "./protocol.ts";
-import { createLocalRuntime, createPool } from "./local.ts";
+import { parentPort, workerData } from "node:worker_threads";
+import {
+  type CallMessage,
+  type JobContext,
+  type JobFunction,
+  type Reply,
+  type Request,
+  type WorkerData,
+} from "./protocol.ts";
+import { keepIn } from "./kept.ts";
+import { askHere, createLocalRuntime, createPool } from "./local.ts";
 import { toWire } from "./session.ts";
 import type { Tensor } from "../core/index.ts";
 
 /** The engine's thread: it owns the sessions, and runs the loops (attacks, training) that drive them. */
+keepIn((workerData as WorkerData).kept);
 const pool = createPool();
 const runtime = createLocalRuntime(pool);
 const port = parentPort!;
@@ -17,7 +25,7 @@ const buffersOf = (tensors: Readonly<Record<string, Tensor>>): ArrayBuffer[] => 
 const handlers: {
   readonly [T in Request["type"]]: (request: Extract<Request, { type: T }>, id: number) => Promise<unknown>;
 } = {
-  block: blockSize,
+  ...askHere,
   acquire: async ({ key, model, device, threads }) => {
     if (!model && !pool.has(key)) return false;
     await pool.acquire(key, () => model ?? new Uint8Array(), device, threads);

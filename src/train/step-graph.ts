@@ -1,5 +1,5 @@
 import { filledLike, grad } from "../autodiff/index.ts";
-import { createGraph, BATCH, type Graph, input, type Value } from "../graph/index.ts";
+import { createGraph, BATCH, type Graph, input, named, type Value } from "../graph/index.ts";
 import { add, reduceMean, reshape, scale, scan } from "../ops/index.ts";
 import type { ModelDefinition } from "../models/index.ts";
 import { type Optimizer, stateName, type Values } from "../optim/index.ts";
@@ -139,7 +139,7 @@ const backward = <S extends OptionSpec>(
 ): { readonly loss: Value; readonly logits: Value; readonly gradients: Values; readonly updates: Values } => {
   const applied = xs.map(([view, x]) => [view, model.apply(weights, x, { training: true })] as const);
   const logits = Object.fromEntries(applied.map(([view, { y }]) => [view, y])) as Record<View, Value>;
-  const loss = objective.loss({ logits, labels, options });
+  const loss = named("loss", () => objective.loss({ logits, labels, options }));
   const names = Object.keys(model.parameters);
   const gradients = grad(
     loss,
@@ -164,13 +164,15 @@ const optimized = (
 ): Values => {
   const outputs: Record<string, Value> = {};
   for (const [name, { role }] of Object.entries(model.parameters)) {
-    const stepped = optimizer.step({
-      param: parameters[name]!,
-      gradient: gradients[name]!,
-      state: Object.fromEntries(optimizer.slots.map((slot) => [slot, state[stateName(name, slot)]!])),
-      scalars,
-      decay: role === "weight",
-    });
+    const stepped = named(`${name}.step`, () =>
+      optimizer.step({
+        param: parameters[name]!,
+        gradient: gradients[name]!,
+        state: Object.fromEntries(optimizer.slots.map((slot) => [slot, state[stateName(name, slot)]!])),
+        scalars,
+        decay: role === "weight",
+      }),
+    );
     outputs[nextName(name)] = stepped.param;
     for (const [slot, value] of Object.entries(stepped.state)) outputs[nextName(stateName(name, slot))] = value;
   }

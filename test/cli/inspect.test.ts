@@ -175,9 +175,9 @@ describe("inspect --memory", () => {
     });
     expect(memory).toHaveProperty("largest.0.bytes", plan.atPeak[0]!.bytes);
     const text = await inspect("--memory", "--batch", "32");
-    expect(text).toMatch(/^batch +32\npeak +[\d.]+ kB, during \S+ at step \d+\nconstants +[\d.]+ kB\n/);
+    expect(text).toMatch(/^batch +32\npeak +[\d.]+ kB, during \S+ "\S+" at step \d+\nconstants +[\d.]+ kB\n/);
     expect(text).toMatch(/^held at the peak +shape +bytes +from +to\n/m);
-    expect(text).toMatch(/^\S+ +\[32, [^\]]+\] +[\d.]+ kB +\d+ +\d+$/m);
+    expect(text).toMatch(/^\S+ "\S+" +\[32, [^\]]+\] +[\d.]+ kB +\d+ +\d+$/m);
   });
 
   it("the forward pass needs less than the gradient", async () => {

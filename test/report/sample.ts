@@ -207,6 +207,7 @@ export const sampleResult = (given: SampleForm = {}): EvaluationResult => {
       node: "20.20.2",
       onnxruntime: "1.30.0",
       temper: "0.1.0",
+      winogradChannels: 64,
     },
   };
 };

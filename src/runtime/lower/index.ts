@@ -22,10 +22,14 @@ import { splitReductions } from "./split-reductions.ts";
 import { stridedDataGrad } from "./strided-data-grad.ts";
 import { trailingOnes } from "./trailing-ones.ts";
 import { lowerWeightGrads } from "./weight-grad.ts";
-import { winogradConvs } from "./winograd.ts";
+import { MIN_CHANNELS, winogradConvs } from "./winograd.ts";
 
 export { BLOCKED_DOMAIN } from "./blocked.ts";
+export { MIN_CHANNELS } from "./winograd.ts";
 export { isPackable, packEnds, packTensor, unpackTensor } from "./packed.ts";
+
+/** Winograd's convolutions where they pay, or from so many channels on. True: the default of most machines, 64. */
+export type Winograd = boolean | { readonly minChannels: number };
 
 /** What a lowering may use. */
 export interface LowerOptions {
@@ -35,7 +39,7 @@ export interface LowerOptions {
    */
   readonly block?: number;
   /** Winograd's convolutions where they pay: faster, for large batches, at ten times the rounding error. Default off. */
-  readonly winograd?: boolean;
+  readonly winograd?: Winograd;
 }
 
 /** A step of the lowering: the same numbers, to rounding, in less time. */
@@ -55,6 +59,9 @@ const blockedPass = (name: string, summary: string, pass: (block: number) => (gr
   run: (graph, { block }) => pass(block)(graph),
 });
 
+const minChannelsOf = (winograd: Winograd): number =>
+  typeof winograd === "boolean" ? MIN_CHANNELS : winograd.minChannels;
+
 /** The lowering for ONNX Runtime on CPUs, in order. `temper inspect --passes` shows what each does to a graph. */
 export const cpuPasses: readonly Pass[] = [
   {
@@ -71,8 +78,8 @@ export const cpuPasses: readonly Pass[] = [
     name: "winograd",
     summary:
       "wide 3x3 convolutions of stride 1, and their gradients, by Winograd's F(4x4, 3x3), in a layout with the batch innermost",
-    when: ({ block, winograd }) => block > 0 && winograd,
-    run: (graph, { block }) => winogradConvs(block)(graph),
+    when: ({ block, winograd }) => block > 0 && winograd !== false,
+    run: (graph, { block, winograd }) => winogradConvs(block, minChannelsOf(winograd))(graph),
   },
   blockedPass(
     "small-batches",

@@ -25,8 +25,8 @@ import { isElementwise, isScalar } from "./elementwise.ts";
 import { type Image, imageMajor, isWhole, pixelMajor, PIXELS, tilesOf } from "./pixel-major.ts";
 import { backwardKernelOf, convolve, kernelOf, TAPS, weightGrad } from "./winograd-products.ts";
 
-/** Fewer channels: transforms cost more than the products they save (engine measurements). */
-const MIN_CHANNELS = 64;
+/** Fewer channels: transforms cost more than the products they save, on most machines (engine measurements). */
+export const MIN_CHANNELS = 64;
 /** Products a pixel, of the 9 of the direct form: images of 2 x 2 would have as many. */
 const MOST_PRODUCTS = 7;
 /** Output pixels of the batch: fewer do not pay for the transform of the weights. */
@@ -44,12 +44,13 @@ type Inputs = readonly (Value | undefined)[];
  *
  * For batches of 16 and more: the layout's inner axis is the batch.
  * @param block  channels a block holds, on the machine that runs the graph
+ * @param minChannels  convolutions with fewer, into or out of them, stay direct
  */
 export const winogradConvs =
-  (block: number) =>
+  (block: number, minChannels: number) =>
   (given: Graph): Graph => {
     const graph = simplifyAlgebra(given),
-      early = convertedEarly(graph, block);
+      early = convertedEarly(graph, (node, inputs) => kindOf(node, inputs, block, minChannels));
     const twins = new Map<Value, Value>(); // values that exist pixel-major too
     const twinOf = (value: Value): Value => {
       const found = twins.get(value) ?? pixelMajor(value, block);
@@ -64,7 +65,7 @@ export const winogradConvs =
     return rewrite(graph, (node, inputs) => {
       const [x, second, bias] = inputs;
       inputs.forEach((v, i) => v && early.has(node.inputs[i]!) && twinOf(v));
-      switch (kindOf(node, inputs, block)) {
+      switch (kindOf(node, inputs, block, minChannels)) {
         case "forward":
           return both(convolve(twinOf(x!), kernelOf(second!, block), constantOf(bias), imageOf(x!)), imageOf(x!));
         case "data":
@@ -85,7 +86,7 @@ export const winogradConvs =
 const imageOf = (x: Value): Image => x.shape.slice(2) as unknown as Image;
 
 /** What a node computes of a 3x3 convolution that Winograd's algorithm does better. */
-const kindOf = (node: Node, [x, second, bias]: Inputs, block: number): "forward" | "data" | "weights" | undefined => {
+const kindOf = (node: Node, [x, second, bias]: Inputs, block: number, minChannels: number): Kind | undefined => {
   const kind = KINDS.get(node.op);
   if (!kind || x?.shape.length !== 4 || x.dtype !== "float32" || !second) return undefined;
   const w = kind === "weights" ? node.outputs[0]! : second,
@@ -96,14 +97,15 @@ const kindOf = (node: Node, [x, second, bias]: Inputs, block: number): "forward"
     [rows, columns] = tilesOf(image);
   if (rows * columns * TAPS > MOST_PRODUCTS * image[0] * image[1]) return undefined;
   const bound = kind !== "weights" && constantOf(w);
-  if (Math.min(outs, ins) < MIN_CHANNELS || outs % block > 0 || ins % block > 0 || !all(kernel, 3)) return undefined;
+  if (Math.min(outs, ins) < minChannels || outs % block > 0 || ins % block > 0 || !all(kernel, 3)) return undefined;
   if (form?.group !== 1 || ![form.pads, form.strides, form.dilations].every((list) => all(list, 1))) return undefined;
   if (!all(form.outputPadding, 0) || (bias && (kind !== "forward" || !constantOf(bias)))) return undefined;
   if (bound) return kind;
   if (batch < block || batch * rows * columns * PIXELS < MIN_POSITIONS) return undefined;
   return kind !== "weights" || (batch % block === 0 && isWhole(image)) ? kind : undefined;
 };
-const KINDS = new Map<unknown, "forward" | "data" | "weights">([
+type Kind = "forward" | "data" | "weights";
+const KINDS = new Map<unknown, Kind>([
   [Conv, "forward"],
   [ConvTranspose, "data"],
   [ConvWeightGrad, "weights"],
@@ -113,13 +115,13 @@ const KINDS = new Map<unknown, "forward" | "data" | "weights">([
  * Inputs of batch norms that no operator of this layout makes: they are converted, not what is made of them. Training
  * reads them four times.
  */
-const convertedEarly = (graph: Graph, block: number): ReadonlySet<Value> => {
+const convertedEarly = (graph: Graph, kindIn: (node: Node, inputs: Inputs) => Kind | undefined): ReadonlySet<Value> => {
   const wanted = new Set<Value>(),
     normalized = new Set<Value>(),
     made = new Set<Node>();
   const want = (v: Value | undefined): void => void (v && isImage(v) && wanted.add(v));
   for (const node of graphNodes(graph).toReversed()) {
-    const kind = kindOf(node, node.inputs, block);
+    const kind = kindIn(node, node.inputs);
     const through = (isElementwise(node) || node.op === BatchNormalization) && wanted.has(node.outputs[0]!);
     if (kind || through) node.inputs.slice(0, kind && kind !== "weights" ? 1 : undefined).forEach(want);
     if (through && node.op === BatchNormalization) normalized.add(node.inputs[0]!);
