@@ -61,7 +61,7 @@ export const trainTask = async ({ network, batch, winograd = true }, threads) =>
       tensors = after;
       release(Object.values(before).map(({ data }) => data));
       if (!loss.data.every(Number.isFinite)) throw new Error(`The loss is ${loss.data.at(-1)} after ${step} steps.`);
-      count = callLength((performance.now() - began) / done);
+      count = callLength((performance.now() - began) / done, x.byteLength);
       return done;
     },
   };

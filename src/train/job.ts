@@ -1,4 +1,4 @@
-import type { Tensor } from "../core/index.ts";
+import { sizeOf, type Tensor } from "../core/index.ts";
 import type { JobContext } from "../runtime/index.ts";
 import { advance, diverged, mostTogether } from "./advance.ts";
 import type { EpochRecord } from "./config.ts";
@@ -38,6 +38,7 @@ export const trainJob = async (
   let saved = performance.now(),
     savedStep = run.state.step,
     together = 1;
+  const stepBytes = 4 * job.config.options.batchSize * sizeOf(job.train.shape);
   const keep = async (): Promise<void> => {
     run.state = { ...run.state, seconds: elapsed() };
     await save(run);
@@ -49,7 +50,7 @@ export const trainJob = async (
       first = run.state.step + 1,
       start = performance.now();
     const losses = await advance(run, count);
-    if (job.config.options.memory === 0) together = callLength((performance.now() - start) / count);
+    if (job.config.options.memory === 0) together = callLength((performance.now() - start) / count, stepBytes);
     const { step } = run.state;
     losses.forEach((loss, i) =>
       report({ kind: "step", step: first + i, total, epoch: Math.ceil((first + i) / perEpoch), loss }),

@@ -537,18 +537,19 @@ describe("Winograd's convolutions", () => {
       strided: float32(64, 64, 3, 3),
       w1: float32(64, 64, 3, 3),
       w2: float32(80, 64, 3, 3),
+      bias: float32(80),
       gain: float32(64),
       shift: float32(64),
     };
-    return trace("trained", types, ({ x, strided, w1, w2, gain, shift }) => {
+    return trace("trained", types, ({ x, strided, w1, w2, bias, gain, shift }) => {
       const stats = { running_mean: constant(fromArray64(numbers(1, [64]))), running_var: gain };
       const normal = (v: Value): Value =>
         sigmoid(layer.apply({ weight: gain, bias: shift, ...stats }, v, { training: true }).y);
       const entry = normal(conv(x, strided, undefined, { ...same, strides: [2, 2] }));
       const inner = add(normal(conv(entry, w1, undefined, same)), entry);
-      const y = conv(inner, w2, undefined, same);
+      const y = conv(inner, w2, bias, same);
       const loss = reduceSum(mul(y, sigmoid(y)), [0, 1, 2, 3]);
-      const wanted = { x, strided, w1, w2, gain, shift };
+      const wanted = { x, strided, w1, w2, bias, gain, shift };
       const gradients = grad(loss, Object.values(wanted));
       return { loss, ...Object.fromEntries(Object.keys(wanted).map((name, i) => [`d.${name}`, gradients[i]!])) };
     });
@@ -710,6 +711,17 @@ describe("the blocked layout", () => {
       const feeds = feedsOf(graph, batch);
       for (const g of [graph, fixed]) expectSame(await onCpu(g, feeds), evaluateGraph(graph, feeds), 1e-4);
     }
+  });
+
+  it("sums channels where they lie", async () => {
+    const graph = trace("sums", { x: float32(BATCH, 16, 6, 5), w: float32(32, 16, 3, 3) }, ({ x, w }) => {
+      const y = conv(x, w, undefined, padded);
+      return { bias: reduceSum(y, [0, 2, 3], false), each: reduceSum(y, [2, 3], true), rows: reduceSum(y, [3], false) };
+    });
+    const wide = lowerForCpu(createGraph("wide", graph.inputs, { bias: graph.outputs["bias"]! }), { block: 16 });
+    expect(operators(wide).filter((op) => op === "ReorderOutput").length).toBe(0);
+    const feeds = feedsOf(graph, 3);
+    expectSame(await onCpu(graph, feeds), evaluateGraph(graph, feeds), 1e-6);
   });
 
   it("joins and divides channels", async () => {

@@ -5,11 +5,26 @@ import {
   emitAll,
   type Graph,
   graphNodes,
+  intsOf,
   type Node,
+  normalizeAxes,
   rewrite,
   type Value,
 } from "../../graph/index.ts";
-import { Add, Concat, Conv, Flatten, Gemm, GlobalAveragePool, Mul, Reshape, reshape, Split } from "../../ops/index.ts";
+import {
+  Add,
+  Concat,
+  Conv,
+  Flatten,
+  Gemm,
+  GlobalAveragePool,
+  Mul,
+  ReduceSum,
+  Reshape,
+  reshape,
+  scale,
+  Split,
+} from "../../ops/index.ts";
 import {
   activated,
   blocked,
@@ -54,6 +69,7 @@ export const blockedLayout =
       (node, inputs) => sum(node, inputs, once),
       perChannel,
       means,
+      sums,
       elementwise,
       (node, inputs) => joined(node, inputs, block),
       (node, inputs) => parts(node, inputs, block),
@@ -127,6 +143,13 @@ const means = ({ op }: Node, [x]: Inputs): Value | undefined => {
   const [a, b] = inner.node.op === Mul ? (inner.node.inputs as [Value, Value]) : [];
   const known = inner.shape.every((d) => d > 0) && a && b && sameShape(a.shape, b.shape);
   return known ? meansOfProduct(a, b) : channelMeans(inner);
+};
+
+/** Sums of channels: means, times the number of pixels. */
+const sums = (node: Node, [x, list]: Inputs): Value | undefined => {
+  const inner = node.op === ReduceSum && x?.shape.length === 4 ? unblocked(x) : undefined;
+  if (!inner || normalizeAxes(intsOf(list) ?? [], 4).join() !== "2,3") return undefined;
+  return reshape(scale(channelMeans(inner), inner.shape[2]! * inner.shape[3]!), node.outputs[0]!.shape);
 };
 
 /** Where an operand is blocked already and the others can be. */

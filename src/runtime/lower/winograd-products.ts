@@ -1,6 +1,6 @@
 import { sizeOf, type Tensor } from "../../core/index.ts";
 import { constant, constantOf, type Shape, type Value } from "../../graph/index.ts";
-import { gather, matmul, reshape, transpose } from "../../ops/index.ts";
+import { gather, matmul, pad, reshape, transpose } from "../../ops/index.ts";
 import { blocked, blockedConv, plain } from "./blocked.ts";
 import { exchangedBlocks, packed, unpacked } from "./packed.ts";
 import { type Image, pixelAt, PIXELS, TILE, tilesOf } from "./pixel-major.ts";
@@ -39,12 +39,12 @@ const BIAS_TAP = WINDOW + 1;
  * 3x3 convolution of stride 1, from pixel-major to pixel-major.
  * @param kernel  {@link kernelOf} or {@link backwardKernelOf}
  */
-export const convolve = (x: Value, kernel: Value, bias: Tensor | undefined, image: Image): Value => {
+export const convolve = (x: Value, kernel: Value, bias: Value | undefined, image: Image): Value => {
   const [pixels, ins, , batch] = x.shape as [number, number, number, number],
     outs = kernel.shape[0]! / TAPS,
     tiles = pixels / PIXELS;
   const taps = reshape(transformed(x, image), [tiles, TAPS * ins, 1, batch]);
-  const products = blockedConv(taps, kernel, { group: TAPS, bias: bias && constant(biasOf(bias)) });
+  const products = blockedConv(taps, kernel, { group: TAPS, bias: bias && onBiasTap(bias) });
   const back = matmul(constant(outputTransform), reshape(products, [tiles, TAPS, outs * batch]));
   return plain(reshape(back, [pixels, outs, 1, batch]));
 };
@@ -186,10 +186,10 @@ const inputMatrix = (
   return matrix;
 };
 
-const biasOf = ({ data, shape }: Tensor): Tensor => {
-  const all = new Float32Array(TAPS * sizeOf(shape));
-  all.set(data as Float32Array, BIAS_TAP * sizeOf(shape));
-  return { dtype: "float32", shape: [all.length], data: all };
+/** [O] -> [36 O], zeros but for one tap. */
+const onBiasTap = (bias: Value): Value => {
+  const outs = bias.shape[0]!;
+  return pad(bias, [BIAS_TAP * outs, (TAPS - 1 - BIAS_TAP) * outs]);
 };
 
 type Matrix = readonly (readonly number[])[];

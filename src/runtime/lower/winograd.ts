@@ -19,6 +19,8 @@ import {
   GlobalAveragePool,
   reduceMean,
   ReduceMean,
+  reduceSum,
+  ReduceSum,
 } from "../../ops/index.ts";
 import { all, convForm } from "./conv-form.ts";
 import { isElementwise, isScalar } from "./elementwise.ts";
@@ -67,15 +69,15 @@ export const winogradConvs =
       inputs.forEach((v, i) => v && early.has(node.inputs[i]!) && twinOf(v));
       switch (kindOf(node, inputs, block, minChannels)) {
         case "forward":
-          return both(convolve(twinOf(x!), kernelOf(second!, block), constantOf(bias), imageOf(x!)), imageOf(x!));
+          return both(convolve(twinOf(x!), kernelOf(second!, block), bias, imageOf(x!)), imageOf(x!));
         case "data":
           return both(convolve(twinOf(x!), backwardKernelOf(second!, block), undefined, imageOf(x!)), imageOf(x!));
         case "weights":
           return [weightGrad(twinOf(x!), twinOf(second!), imageOf(x!), block)];
         default:
       }
-      const mean = meanOver(node, inputs, twins);
-      if (mean) return [mean];
+      const reduced = overAll(node, inputs, twins);
+      if (reduced) return [reduced];
       if (!stays(node, inputs, twins)) return undefined;
       const image = node.outputs[0]!.shape.slice(2) as unknown as Image;
       const moved = inputs.map((v, i) => (v && (i === 0 || isElementwise(node)) && !isPerChannel(v) ? twinOf(v) : v));
@@ -99,7 +101,7 @@ const kindOf = (node: Node, [x, second, bias]: Inputs, block: number, minChannel
   const bound = kind !== "weights" && constantOf(w);
   if (Math.min(outs, ins) < minChannels || outs % block > 0 || ins % block > 0 || !all(kernel, 3)) return undefined;
   if (form?.group !== 1 || ![form.pads, form.strides, form.dilations].every((list) => all(list, 1))) return undefined;
-  if (!all(form.outputPadding, 0) || (bias && (kind !== "forward" || !constantOf(bias)))) return undefined;
+  if (!all(form.outputPadding, 0) || (bias && kind !== "forward")) return undefined;
   if (bound) return kind;
   if (batch < block || batch * rows * columns * PIXELS < MIN_POSITIONS) return undefined;
   return kind !== "weights" || (batch % block === 0 && isWhole(image)) ? kind : undefined;
@@ -131,14 +133,17 @@ const convertedEarly = (graph: Graph, kindIn: (node: Node, inputs: Inputs) => Ki
 };
 const isImage = ({ shape }: Value): boolean => shape.length === 4 && shape[2]! > 1;
 
-/** Mean of each channel over examples and pixels. */
-const meanOver = (node: Node, [x, axes]: Inputs, twins: ReadonlyMap<Value, Value>): Value | undefined => {
-  if (node.op !== ReduceMean || x?.node.op !== GlobalAveragePool || intsOf(axes)?.join() !== "0") return undefined;
-  const image = x.node.inputs[0]!,
-    twin = twins.get(image);
-  return twin && isWhole(imageOf(image))
-    ? reduceMean(globalAveragePool(twin), [0], node.attributes["keepdims"] === 1)
-    : undefined;
+/** Mean, or sum, of each channel over examples and pixels: of the twin over the same axes. */
+const overAll = (node: Node, [x, list]: Inputs, twins: ReadonlyMap<Value, Value>): Value | undefined => {
+  const axes = intsOf(list)?.join(),
+    keep = node.attributes["keepdims"] === 1;
+  const twinOf = (image: Value | undefined): Value | undefined =>
+    image && twins.has(image) && isWhole(imageOf(image)) ? twins.get(image) : undefined;
+  const summed = node.op === ReduceSum && axes === "0,2,3" ? twinOf(x) : undefined;
+  if (summed) return reduceSum(summed, [0, 2, 3], keep);
+  const averaged =
+    node.op === ReduceMean && axes === "0" && x?.node.op === GlobalAveragePool ? twinOf(x.node.inputs[0]) : undefined;
+  return averaged && reduceMean(globalAveragePool(averaged), [0], keep);
 };
 
 /** One number, or one a channel: the same for both layouts. */
