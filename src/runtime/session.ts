@@ -1,5 +1,13 @@
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-common";
-import { type DType, isTemperError, type Tensor, type TensorData, TemperError, toFloat64 } from "../core/index.ts";
+import {
+  type DType,
+  isTemperError,
+  release,
+  type Tensor,
+  type TensorData,
+  TemperError,
+  toFloat64,
+} from "../core/index.ts";
 import { type Array64, fromArray64, toArray64 } from "../graph/index.ts";
 import { decodeModel } from "../onnx/index.ts";
 import { bindParameters, evaluateGraph, importModel } from "../ops/index.ts";
@@ -13,7 +21,7 @@ export interface Session {
 }
 
 /**
- * @param model  as `encode` gives it
+ * @param model  as `encode` gives it; its memory goes back once the runtime has its own copy
  * @param trace  the runtime writes a trace of all runs when the session is released, to a file whose path starts so
  */
 export const createSession = async (
@@ -33,6 +41,7 @@ const ortSession = async (
   const session = await ort.InferenceSession.create(model, options).catch((error: Error) => {
     throw new TemperError("device", deviceMessage(device, error), { cause: error });
   });
+  release([model]); // the runtime has its own copy now
   return {
     run: async (feeds, wanted) => {
       const inputs: Record<string, OrtTensor> = {};
