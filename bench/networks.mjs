@@ -5,7 +5,7 @@ const BACKWARD = ["gradient", "train"];
 
 /**
  * `model`, `options`: the library's architecture; `shape`: of one input; `channelsLast`: PyTorch is measured in both
- * memory formats; `laboratory`: hand-written graphs of it exist; `bars`: by mode, for every row and PyTorch side.
+ * memory formats; `laboratory`: hand-written graphs of it exist; `bars`: by mode and batch, for both of PyTorch's sides.
  */
 export const networks = {
   resnet18: {
@@ -16,6 +16,11 @@ export const networks = {
     batches: [1, 64, 128],
     channelsLast: true,
     laboratory: true,
+    bars: {
+      forward: { 1: 1.5, 64: 1.3, 128: 1.4 },
+      gradient: { 1: 1.6, 64: 1.35, 128: 1.4 },
+      train: { 1: 1.1, 64: 1.3, 128: 1.5 },
+    },
     epsilon: 8 / 255,
     step: 2 / 255,
   },
@@ -25,6 +30,11 @@ export const networks = {
     shape: [1, 28, 28],
     modes: ALL,
     batches: [1, 16, 256],
+    bars: {
+      forward: { 1: 3, 16: 2, 256: 2 },
+      gradient: { 1: 4, 16: 1.8, 256: 1.6 },
+      train: { 1: 2.5, 16: 1.8, 256: 1.6 },
+    },
     epsilon: 0.1,
     step: 0.01,
   },
@@ -35,7 +45,7 @@ export const networks = {
     shape: [3, 32, 32],
     modes: ALL,
     batches: [64],
-    bars: { forward: 1.05, gradient: 1.05, train: 1.1 },
+    bars: { forward: { 64: 1.05 }, gradient: { 64: 1.05 }, train: { 64: 1.1 } },
   },
   "wide-resnet": {
     title: "wide-resnet-16-4 (32x32)",
@@ -44,7 +54,7 @@ export const networks = {
     modes: BACKWARD,
     batches: [32],
     channelsLast: true,
-    bars: { gradient: 1.3, train: 1.3 },
+    bars: { gradient: { 32: 1.3 }, train: { 32: 1.3 } },
   },
   vgg16: {
     title: "VGG-16 (32x32)",
@@ -53,7 +63,7 @@ export const networks = {
     modes: BACKWARD,
     batches: [32],
     channelsLast: true,
-    bars: { gradient: 1.3, train: 1.3 },
+    bars: { gradient: { 32: 1.3 }, train: { 32: 1.3 } },
   },
   densenet121: {
     title: "DenseNet-121 (32x32)",
@@ -62,7 +72,7 @@ export const networks = {
     modes: BACKWARD,
     batches: [32],
     channelsLast: true,
-    bars: { gradient: 1, train: 1 },
+    bars: { gradient: { 32: 1 }, train: { 32: 1 } },
   },
   "mobilenet-v2": {
     title: "MobileNet-V2 (32x32)",
@@ -71,7 +81,7 @@ export const networks = {
     modes: BACKWARD,
     batches: [32],
     channelsLast: true,
-    bars: { gradient: 1, train: 1 },
+    bars: { gradient: { 32: 1 }, train: { 32: 1 } },
   },
   unet: {
     title: "U-Net (32x32)",
@@ -80,7 +90,7 @@ export const networks = {
     modes: BACKWARD,
     batches: [32],
     channelsLast: true,
-    bars: { gradient: 1.3, train: 1.3 },
+    bars: { gradient: { 32: 1.3 }, train: { 32: 1.3 } },
   },
   lstm: {
     title: "LSTM classifier (128 units, 64 steps)",
@@ -88,6 +98,6 @@ export const networks = {
     shape: [1, 64, 64],
     modes: BACKWARD,
     batches: [32],
-    bars: { gradient: 1, train: 1 },
+    bars: { gradient: { 32: 1 }, train: { 32: 1 } },
   },
 };

@@ -1,4 +1,4 @@
-import { bool } from "../core/index.ts";
+import { bool, formatBytes } from "../core/index.ts";
 import { describeMachine } from "../evaluate/index.ts";
 import {
   blockSize,
@@ -75,7 +75,7 @@ const milliseconds = (seconds: number): string => (1000 * seconds).toFixed(2);
 const keptText = ({ folder, graphs, bytes }: { folder: string | undefined; graphs: number; bytes: number }): string =>
   folder === undefined
     ? "\nNothing is kept between runs (TEMPER_CACHE=off)."
-    : `\nKept between runs in ${folder}: ${graphs} lowered ${graphs === 1 ? "graph" : "graphs"}, ${(bytes / 1e6).toFixed(1)} MB. TEMPER_CACHE names another folder, or is off.`;
+    : `\nKept between runs in ${folder}: ${graphs} lowered ${graphs === 1 ? "graph" : "graphs"}, ${formatBytes(bytes)}. TEMPER_CACHE names another folder, or is off.`;
 
 /** What decides between two forms of convolutions, and from which times on this machine. */
 const winogradText = (choice: WinogradChoice | undefined): string => {

@@ -52,7 +52,7 @@ export const threatOptions = {
   batch: int({ default: 0, min: 0, max: 65536, help: "examples a batch; 0: chosen from the size of an example" }),
   memory: size({
     default: 0,
-    help: "resident memory to stay within, such as 2GiB, by smaller batches: the result is the same; 0: no limit",
+    help: "resident memory to stay within, such as 2GiB, by smaller batches: verdicts stay the same; 0: no limit",
   }),
   threads: int({ default: 0, min: 0, max: 1024, help: "threads of one run; 0: the physical cores" }),
   device: choice(DEVICES, { default: "cpu", help: "where the network runs; see `temper doctor`" }),

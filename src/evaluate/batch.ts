@@ -13,8 +13,8 @@ export const defaultBatch = (shape: readonly number[]): number =>
 const COPIES_OF_EXAMPLES = 6;
 
 /**
- * The largest batch up to `batch` with which an evaluation stays within `memory` bytes (0: no limit). What is measured
- * does not depend on it.
+ * The largest batch up to `batch` with which an evaluation stays within `memory` bytes (0: no limit). Verdicts do not
+ * depend on it; the last digits of examples may.
  *
  * @throws TemperError `bad-option` where one example at a time takes more
  */

@@ -23,7 +23,7 @@ export interface EvaluateOptions {
   readonly sweepCount?: number;
   readonly seed?: number;
   readonly batch?: number;
-  /** Bytes of resident memory to stay within, by smaller batches where needed: the result is the same. 0: no limit. */
+  /** Bytes of resident memory to stay within, by smaller batches where needed: verdicts stay the same. 0: no limit. */
   readonly memory?: number;
   readonly threads?: number;
   /** Default `cpu`. */

@@ -3,7 +3,7 @@ import type { OptionSpec, OptionValues } from "../core/index.ts";
 import { type Graph, withBatch } from "../graph/index.ts";
 import { type ModelDefinition, toGraph } from "../models/index.ts";
 import type { Optimizer } from "../optim/index.ts";
-import { blockSize, lowerForCpu, residentBytes, tooLittle } from "../runtime/index.ts";
+import { cpuOptions, lowerForCpu, residentBytes, tooLittle } from "../runtime/index.ts";
 import type { AnyObjective } from "./objective.ts";
 import { stepGraphInParts, trainStepGraph } from "./step-graph.ts";
 
@@ -61,7 +61,8 @@ const stepOf = (request: StepRequest, parts: number): FittingStep => {
 const needed = async (request: StepRequest, parts: number): Promise<number> => {
   const { definition, objective, batchSize, winograd, heldBytes } = request,
     { graph, rows } = stepOf(request, parts);
-  const step = lowerForCpu(withBatch(graph, batchSize), { block: await blockSize(), winograd });
+  const whole = withBatch(graph, batchSize),
+    step = lowerForCpu(whole, await cpuOptions(whole, winograd));
   const attack = objective.inner ? await targetGraphs(toGraph(definition), [objective.inner], { winograd }) : [];
   return residentBytes([step, ...attack], rows, heldBytes);
 };

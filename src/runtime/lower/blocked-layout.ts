@@ -9,6 +9,7 @@ import {
   type Node,
   normalizeAxes,
   rewrite,
+  useCounts,
   type Value,
 } from "../../graph/index.ts";
 import {
@@ -58,7 +59,7 @@ export const blockedLayout =
   (block: number) =>
   (graph: Graph): Graph => {
     if (!graphNodes(graph).some(isReorder)) return graph;
-    const uses = countUses(graph);
+    const uses = useCounts(graph);
     // Read by one node only; a blocked value that this pass did not make has its own readers.
     const once = (v: Value | undefined): boolean =>
       v !== undefined && uses.get(v) === 1 && (uses.get(unblocked(v) ?? v) ?? 1) === 1;
@@ -85,15 +86,6 @@ export const blockedLayout =
       return undefined;
     });
   };
-
-/** How many nodes and outputs read a value. */
-const countUses = (graph: Graph): ReadonlyMap<Value, number> => {
-  const uses = new Map<Value, number>();
-  const count = (v: Value | undefined): void => void (v && uses.set(v, (uses.get(v) ?? 0) + 1));
-  for (const { inputs } of graphNodes(graph)) inputs.forEach(count);
-  Object.values(graph.outputs).forEach(count);
-  return uses;
-};
 
 /** There and back again is no way. */
 const reorder = (node: Node, [x]: Inputs): Value | undefined =>
