@@ -96,13 +96,14 @@ const unbias = (x: Value): Value => {
 
 /**
  * x normalized by its own statistics, as the evaluation operator on computed ones, with the classical gradient
- * (two reductions) in place of the one that follows the statistics operator by operator (five).
+ * (two reductions) in place of the one that follows the statistics operator by operator (five). Both are written in
+ * x - mean x, which then is all that is kept of x.
  */
 const trainingNorm = (epsilon: number): ((...xs: Value[]) => Value) =>
   customVjp(
     (x, weight, bias) => {
       const { mean, variance } = statistics(x!);
-      return normalize(x!, weight!, bias!, mean, variance, epsilon);
+      return normalize(sub(x!, perChannel(mean, x!)), weight!, bias!, full(mean.shape, 0), variance, epsilon);
     },
     ({ inputs: [x, weight], g }) => {
       const { mean, variance } = statistics(x!);

@@ -16,7 +16,7 @@ import { nextName } from "./step-graph.ts";
 
 type Tensors = Readonly<Record<string, Tensor>>;
 
-/** A compiled training step, several of which run in one call. */
+/** A compiled training step, several of which run in one call: compiled as a loop when first asked for it. */
 export interface Steps extends Disposable {
   /**
    * Runs one step for every slice of the feeds: pixels [k, N, C, H, W], labels [k, N], the optimizer's scalars [k].
@@ -47,14 +47,32 @@ export const createSteps = async (
     names = Object.keys(shapes),
     ordered = names.filter((name) => isPackable(shapes[name]!, block));
   const one = packEnds(withBatch(step, batchSize), [...ordered, ...ordered.map(nextName)], block);
-  const program: Program = await runtime.compile(repeated(one, new Set(names)), options);
+  // A loop takes the memory of all that it gives before it begins: one step is compiled as it is.
+  let program: Program = await runtime.compile(one, options),
+    isLoop = false;
+  const compileLoop = async (): Promise<void> => {
+    program.dispose();
+    program = await runtime.compile(repeated(one, new Set(names)), options);
+    isLoop = true;
+  };
+  const runOne = async (tensors: Tensors, feeds: Feeds): Promise<Tensors> => {
+    const slices = Object.entries(feeds).map(([name, tensor]) => [name, { ...tensor, shape: tensor.shape.slice(1) }]);
+    const { loss, logits, ...changed } = await program.run({ ...tensors, ...Object.fromEntries(slices) });
+    const kept = Object.keys(tensors).filter((name) => !(nextName(name) in changed));
+    const copies = kept.map((name) => [nextName(name), { ...tensors[name]!, data: tensors[name]!.data.slice() }]);
+    return { loss: asStack(loss!), logits: asStack(logits!), ...changed, ...Object.fromEntries(copies) };
+  };
   const change = (tensors: Tensors, reorder: typeof packTensor): Tensors => ({
     ...tensors,
     ...Object.fromEntries(ordered.map((name) => [name, reorder(tensors[name]!, block)])),
   });
   return {
     run: async (tensors, feeds) => {
-      const { loss, logits, ...next } = await program.run({ ...tensors, ...feeds });
+      const count = Object.values(feeds)[0]!.shape[0]!;
+      if (count > 1 && !isLoop) await compileLoop();
+      const { loss, logits, ...next } = isLoop
+        ? await program.run({ ...tensors, ...feeds })
+        : await runOne(tensors, feeds);
       const after = Object.keys(tensors).map((name) => [name, next[nextName(name)]!]);
       return { loss: loss!, logits: logits!, tensors: Object.fromEntries(after) as Tensors };
     },
@@ -64,6 +82,8 @@ export const createSteps = async (
     [Symbol.dispose]: () => program.dispose(),
   };
 };
+
+const asStack = (tensor: Tensor): Tensor => ({ ...tensor, shape: [1, ...tensor.shape] });
 
 /** The step as a loop over stacks of everything that is not a state: one call for many steps of small networks. */
 const repeated = (step: Graph, names: ReadonlySet<string>): Graph => {

@@ -1,4 +1,4 @@
-import type { Node, Value } from "../../graph/index.ts";
+import { constantOf, type Node, type Value } from "../../graph/index.ts";
 import {
   add,
   addScalar,
@@ -19,23 +19,31 @@ import { blockedConv, depthwiseOf, ones, unblocked } from "./blocked.ts";
 
 /** a x + b with numbers a channel, [C] each. */
 interface Affine {
+  readonly x: Value;
+  /** Which input of the operator x is. */
+  readonly at: number;
   readonly scale?: Value;
   readonly shift?: Value;
 }
 
 /**
  * Operators that scale and shift channels, as a depthwise convolution of size 1x1: one operator, which sums and
- * activations can join, and which the next of its kind is multiplied into. Broadcasting in memory order would go
- * block by block.
+ * activations can join, and which the next of its kind is multiplied into, unless others read it too. Broadcasting in
+ * memory order would go block by block.
  *
+ * @param once  whether one node only reads a value
  * @returns the blocked result, where `node` is such an operator on a blocked value
  */
-export const affine = (node: Node, inputs: readonly (Value | undefined)[]): Value | undefined => {
+export const affine = (
+  node: Node,
+  inputs: readonly (Value | undefined)[],
+  once: (v: Value) => boolean,
+): Value | undefined => {
   const found = node.op === BatchNormalization ? normalization(node, inputs) : arithmetic(node, inputs);
   if (!found) return undefined;
-  const { x, scale, shift } = found,
+  const { x, at, scale, shift } = found,
     channels = x.shape[1]!,
-    before = depthwiseOf(x);
+    before = once(node.inputs[at]!) ? depthwiseOf(x) : undefined;
   const each = (v: Value): Value => reshape(v, [channels, 1, 1, 1]);
   if (!before) return blockedConv(x, scale ? each(scale) : ones(channels), { group: channels, bias: shift });
   const moved = before.bias && scale ? mul(before.bias, scale) : before.bias;
@@ -45,10 +53,7 @@ export const affine = (node: Node, inputs: readonly (Value | undefined)[]): Valu
   });
 };
 
-const arithmetic = (
-  { op, outputs }: Node,
-  [a, b]: readonly (Value | undefined)[],
-): (Affine & { readonly x: Value }) | undefined => {
+const arithmetic = ({ op, outputs }: Node, [a, b]: readonly (Value | undefined)[]): Affine | undefined => {
   if (!a || !b) return undefined;
   const [first, second] = [unblocked(a), unblocked(b)],
     x = first ?? second;
@@ -58,18 +63,20 @@ const arithmetic = (
   if (x.shape[1] !== channels || v.shape.at(-3) !== channels || v.shape.reduce((n, d) => n * d, 1) !== channels)
     return undefined;
   const row = reshape(v, [channels]);
-  if (op === Add) return { x, shift: row };
-  if (op === Mul) return { x, scale: row };
-  if (op === Sub && first) return { x, shift: neg(row) };
-  return op === Div && first ? { x, scale: reciprocal(row) } : undefined;
+  const at = first ? 0 : 1;
+  if (op === Add) return { x, at, shift: row };
+  if (op === Mul) return { x, at, scale: row };
+  if (op === Sub && first) return { x, at, shift: neg(row) };
+  return op === Div && first ? { x, at, scale: reciprocal(row) } : undefined;
 };
 
 const normalization = (
   { attributes }: Node,
   [image, weight, bias, mean, variance]: readonly (Value | undefined)[],
-): (Affine & { readonly x: Value }) | undefined => {
+): Affine | undefined => {
   const x = image && unblocked(image);
   if (!x) return undefined;
   const scale = div(weight!, sqrt(addScalar(variance!, attributes["epsilon"] as number)));
-  return { x, scale, shift: sub(bias!, mul(mean!, scale)) };
+  const centred = constantOf(mean)?.data.every((v) => v === 0);
+  return { x, at: 0, scale, shift: centred ? bias! : sub(bias!, mul(mean!, scale)) };
 };

@@ -68,7 +68,7 @@ export const blockedLayout =
       (node, inputs) => convolution(node, inputs, block),
       (node, inputs) => (once(node.inputs[0]) ? activation(node, inputs) : undefined),
       (node, inputs) => sum(node, inputs, once),
-      perChannel,
+      (node, inputs) => perChannel(node, inputs, once),
       means,
       sums,
       elementwise,
@@ -123,8 +123,8 @@ const sum = (node: Node, inputs: Inputs, once: (v: Value) => boolean): Value | u
   return once(node.inputs[0]!) && isBareConv(a) ? plain(withSum(a, b)) : undefined;
 };
 
-const perChannel = (node: Node, inputs: Inputs): Value | undefined => {
-  const found = affine(node, inputs);
+const perChannel = (node: Node, inputs: Inputs, once: (v: Value) => boolean): Value | undefined => {
+  const found = affine(node, inputs, once);
   return found && plain(found);
 };
 

@@ -21,6 +21,7 @@ import {
   ReduceMean,
   reduceSum,
   ReduceSum,
+  Sub,
 } from "../../ops/index.ts";
 import { all, convForm } from "./conv-form.ts";
 import { isElementwise, isScalar } from "./elementwise.ts";
@@ -114,8 +115,8 @@ const KINDS = new Map<unknown, Kind>([
 ]);
 
 /**
- * Inputs of batch norms that no operator of this layout makes: they are converted, not what is made of them. Training
- * reads them four times.
+ * Inputs of batch norms, and what these are the deviations of, that no operator of this layout makes: they are
+ * converted, not what is made of them. Training reads them several times.
  */
 const convertedEarly = (graph: Graph, kindIn: (node: Node, inputs: Inputs) => Kind | undefined): ReadonlySet<Value> => {
   const wanted = new Set<Value>(),
@@ -126,7 +127,8 @@ const convertedEarly = (graph: Graph, kindIn: (node: Node, inputs: Inputs) => Ki
     const kind = kindIn(node, node.inputs);
     const through = (isElementwise(node) || node.op === BatchNormalization) && wanted.has(node.outputs[0]!);
     if (kind || through) node.inputs.slice(0, kind && kind !== "weights" ? 1 : undefined).forEach(want);
-    if (through && node.op === BatchNormalization) normalized.add(node.inputs[0]!);
+    const centres = node.op === Sub && normalized.has(node.outputs[0]!);
+    if (through && (node.op === BatchNormalization || centres)) normalized.add(node.inputs[0]!);
     if (kind || through) made.add(node);
   }
   return new Set([...normalized].filter((v) => wanted.has(v) && !made.has(v.node)));
