@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { withoutRules } from "../autodiff/index.ts";
-import { TemperError } from "../core/index.ts";
+import { release, type TensorData, TemperError } from "../core/index.ts";
 import { allNodes, constantOf, type Graph, hashGraph } from "../graph/index.ts";
 import { decomposeInternal } from "../ops/index.ts";
 import { version } from "../version.ts";
@@ -118,9 +118,15 @@ export const lower = async (
 ): Promise<Lowered> => {
   const source = withoutRules(given), // functions have no place in a key
     options = device === "cpu" ? await cpuOptions(source, winograd, ask) : {},
-    how = `${hashGraph(source)}/${JSON.stringify(options)}`;
+    how = `${hashGraph(source)}/${JSON.stringify(options)}`,
+    held = new Set(largeArrays(source).map(({ buffer }) => buffer));
   const graph = (): Graph => lowerings[device](source, options);
-  const model = (): Uint8Array => encode(graph());
+  const model = (): Uint8Array => {
+    const lowered = graph(),
+      bytes = encode(lowered);
+    release(largeArrays(lowered).filter(({ buffer }) => !held.has(buffer)));
+    return bytes;
+  };
   const kept = cache && device === "cpu" && isKeepable(source);
   return {
     key: `${how}/${device}/${threads}`,
@@ -130,6 +136,15 @@ export const lower = async (
     threads,
   };
 };
+
+/**
+ * Arrays of constants of 1 MB and more. What the lowering makes of weights is needed no longer when it is encoded; small
+ * ones may belong to the passes.
+ */
+const largeArrays = (graph: Graph): readonly TensorData[] =>
+  allNodes(graph)
+    .flatMap(({ outputs: [only] }) => constantOf(only)?.data ?? [])
+    .filter(({ byteLength }) => byteLength >= 1 << 20);
 
 /** Smaller graphs are lowered as fast as a file is read. */
 const MIN_KEPT_NODES = 200;

@@ -10,6 +10,8 @@ import {
 
 /** Elements of a value that is worth it: 1 MB. */
 const LARGE = 1 << 18;
+/** What stands for a batch of any size. */
+const SOME_BATCH = 16;
 
 /**
  * The shapes that large values are brought into, as defaults of inputs: the runtime cannot rely on those beforehand.
@@ -51,7 +53,7 @@ const withoutShapes = (graph: GraphProto, moved: TensorProto[]): GraphProto => {
 
 const isLarge = (tensor: TensorProto): boolean => {
   const sizes = Array.from(tensorFromProto(tensor).data as BigInt64Array, Number);
-  return sizes.reduce((product, size) => product * Math.max(size, 1), 1) >= LARGE;
+  return sizes.reduce((product, size) => product * (size > 0 ? size : SOME_BATCH), 1) >= LARGE;
 };
 
 const inputOf = ({ name, dataType, dims }: TensorProto): ValueInfoProto => ({
