@@ -16,6 +16,7 @@ import { channelTransposes } from "./channel-transposes.ts";
 import { flipStride1 } from "./flip-stride-1.ts";
 import { packedWeights } from "./packed.ts";
 import { phaseDataGrad } from "./phase-data-grad.ts";
+import { recurrentGradients } from "./recurrent.ts";
 import { rowMoves } from "./row-moves.ts";
 import { smallBatch } from "./small-batch.ts";
 import { splitReductions } from "./split-reductions.ts";
@@ -73,6 +74,11 @@ export const cpuPasses: readonly Pass[] = [
     name: "simplify",
     summary: "constants folded, batch norms folded into convolutions, equal nodes merged",
     run: (graph) => simplify(withoutRules(graph)),
+  },
+  {
+    name: "recurrent-gradients",
+    summary: "gradients of recurrent networks as loops, one forward and one back",
+    run: recurrentGradients,
   },
   {
     name: "winograd",
