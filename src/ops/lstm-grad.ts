@@ -85,20 +85,22 @@ export const lstmForward = (loop: Loop, [x, w, r, b, , h, c]: Given): LstmForwar
     shared: bias ? [weights, bias] : [weights],
     step: ([before, cells], [now], [k, shift]) => {
       const row = concat([before!, now!], 1);
-      const sums = split(gemm(row, k!, shift, { transB: 1 }), [3 * units, units], 1);
-      const gates = sigmoid(sums[0]!),
-        candidates = tanh(sums[1]!);
-      const [enter, leave, keep] = split(gates, [units, units, units], 1) as [Value, Value, Value];
+      const sums = split(gemm(row, k!, shift, { transB: 1 }), [units, units, units, units], 1);
+      const [enter, leave, keep] = sums.slice(0, 3).map(sigmoid) as [Value, Value, Value],
+        candidates = tanh(sums[3]!);
       const entering = mul(enter, candidates),
         kept = mul(keep, cells!),
         next = add(kept, entering),
         shown = tanh(next),
         y = mul(leave, shown);
-      const parts = concat([entering, y, kept], 1);
-      return {
-        states: [y, next],
-        results: [y, row, sub(leave, mul(y, shown)), sub(parts, mul(parts, gates)), sub(enter, mul(entering, candidates)), keep], // prettier-ignore
-      };
+      const slopes = [
+        [entering, entering, enter],
+        [y, y, leave],
+        [kept, kept, keep],
+        [enter, entering, candidates],
+        [leave, y, shown],
+      ].map(([v, factor, gate]) => sub(v!, mul(factor!, gate!)));
+      return { states: [y, next], results: [y, row, keep, ...slopes] };
     },
   });
   const [all, rows, ...slopes] = results as [Value, Value, ...Value[]],
@@ -123,10 +125,10 @@ export const lstmBackward = (
     states: [state(last), state(cells)],
     stacks: [...slopes, ...(all ? [reshape(all, [steps, batch, units])] : [])],
     shared: [reshape(r!, [4 * units, units])],
-    step: ([fromLater, kept], [shown, gates, candidates, keep, own], [k]) => {
+    step: ([fromLater, kept], [keep, enter, leave, keeping, candidates, shown, own], [k]) => {
       const dh = own ? add(fromLater!, own) : fromLater!,
         dc = add(kept!, mul(dh, shown!));
-      const sums = concat([mul(concat([dc, dh, dc], 1), gates!), mul(dc, candidates!)], 1);
+      const sums = concat([mul(dc, enter!), mul(dh, leave!), mul(dc, keeping!), mul(dc, candidates!)], 1);
       return { states: [gemm(sums, k!), mul(dc, keep!)], results: [sums] };
     },
     reverse: true,

@@ -50,7 +50,10 @@ export const LSTM = defineOp({
   infer: (inputs, { hidden_size, direction, layout, input_forget, clip, activations }): readonly ValueType[] => {
     const usual = direction === "forward" && layout === 0 && input_forget === 0 && !clip;
     if (!usual || activations?.some((name, i) => name !== ["Sigmoid", "Tanh", "Tanh"][i]) || inputs[4] || inputs[7])
-      throw new TemperError("unsupported", "only the forward direction in its usual form has a gradient rule.");
+      throw new TemperError(
+        "unsupported",
+        "only one direction, forward, with sigmoid and tanh, without lengths and peepholes, has a gradient rule.",
+      );
     const { steps, batch, units } = lstmSizes(inputs),
       { dtype } = inputs[0];
     if (hidden_size !== undefined && hidden_size !== units)
