@@ -982,6 +982,17 @@ describe("sums over the batch and more", () => {
       expectSame(await onCpu(graph, feeds), evaluateGraph(graph, feeds), 1e-5);
     }
   });
+  it("of the rows of large matrices in parts of rows", async () => {
+    const types = { x: float32(4160, 64), y: float32(-65, 3), z: float32(4093, 64), w: float32(64, 3) };
+    const graph = trace("rows", types, (all) =>
+      Object.fromEntries(Object.entries(all).map(([name, v]) => [`sum.${name}`, reduceSum(v, [0], name === "y")])),
+    );
+    const lowered = lowerForCpu(graph);
+    expect(operators(lowered).filter((op) => op === "ReduceSum").length).toBe(2 + 2 + 1 + 1); // 4093 is a prime
+    const feeds = feedsOf(graph, 2);
+    expectSame(evaluateGraph(lowered, feeds), evaluateGraph(graph, feeds), 1e-12);
+    expectSame(await onCpu(graph, feeds), evaluateGraph(graph, feeds), 1e-5);
+  });
 });
 
 describe("operands that end in axes of size 1", () => {

@@ -131,7 +131,7 @@ export const cpuPasses: readonly Pass[] = [
   { name: "algebra", summary: "products with ones, broadcasts and chains of reshapes removed", run: simplifyAlgebra },
   {
     name: "split-reductions",
-    summary: "sums over the batch and further axes in two steps, the batch last",
+    summary: "sums over the batch and further axes in two steps, the batch last; those of many rows in parts",
     run: splitReductions,
   },
   blockedPass(
