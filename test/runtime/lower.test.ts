@@ -6,6 +6,7 @@ import {
   concretize,
   constant,
   createGraph,
+  emitAll,
   fromArray64,
   float32,
   type Graph,
@@ -34,6 +35,7 @@ import {
   globalAveragePool,
   lstm,
   mul,
+  ops,
   reduceSum,
   relu,
   reshape,
@@ -938,6 +940,14 @@ describe("gradients of recurrent networks", () => {
     expect(loops.map(({ attributes }) => attributes["num_shared"])).toEqual([0, 0]);
     // two states, all of h, the share kept and five slopes; not the rows that weights' gradients read
     expect(loops.map(({ outputs }) => outputs.length)).toEqual([9, 3]);
+    expectSame(await onCpu(graph, feeds), evaluateGraph(graph, feeds), 1e-5);
+  });
+  it("by the first state alone stack nothing on the way back", async () => {
+    const graph = trace("first", { ...types, h: float32(1, BATCH, units) }, ({ x, w, r, b, h }) => {
+      const [, last] = emitAll(ops.LSTM, [x, w, r, b, undefined, h], { hidden_size: units }) as [Value, Value];
+      return { dh: grad(reduceSum(mul(last, last), [0, 1, 2]), [h])[0]! };
+    });
+    const feeds = feedsOf(graph, 2);
     expectSame(await onCpu(graph, feeds), evaluateGraph(graph, feeds), 1e-5);
   });
   it("are not paid for by forward passes", () => {

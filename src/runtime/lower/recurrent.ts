@@ -47,7 +47,7 @@ const tightened = (graph: Graph): Graph => {
         ...node.attributes,
         body: bind({ ...body, outputs: Object.fromEntries(outputs) }, Object.fromEntries(bound)),
         [SHARED]: outside.length - own,
-        ...(directions && { scan_output_directions: directions.slice(0, outputs.length - states) }),
+        scan_output_directions: outputs.length > states ? directions?.slice(0, outputs.length - states) : undefined,
       },
       node.name,
     );
