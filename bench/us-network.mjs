@@ -43,7 +43,10 @@ const PRODUCTS = {
   ConvTranspose: ([x, w]) => (size(x) * size(w)) / w.shape[0],
   Gemm: ([a], [y]) => (size(a) / y.shape[0]) * size(y),
   MatMul: ([a], [y]) => size(y) * a.shape.at(-1),
+  LSTM: ([x, w]) => (size(x) / w.shape[2]) * size(w),
 };
+/** Products of a node's states with its weights: back through time in any case, and once more where those are trained. */
+const STATES = { LSTM: ([x, , r]) => (size(x) / x.shape[2]) * size(r) };
 
 /**
  * Floating point operations of one run: two a product, once forward, and once backward for each factor that depends on
@@ -59,6 +62,8 @@ export const flopsOf = (name, mode, batch) => {
     if (active.length > 0) reached.add(node);
     const products = PRODUCTS[node.op.name]?.(node.inputs, node.outputs) ?? 0;
     total += 2 * products * (1 + active.filter((v) => node.inputs.indexOf(v) < 2).length);
+    const states = STATES[node.op.name]?.(node.inputs) ?? 0;
+    total += 2 * states * (1 + Number(active.length > 0) + Number(active.includes(node.inputs[2])));
   }
   return total;
 };

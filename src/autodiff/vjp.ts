@@ -3,6 +3,7 @@ import {
   describeNode,
   elements,
   input,
+  type Inputs,
   named,
   type Node,
   nodesOf,
@@ -94,6 +95,7 @@ const pullBack = (
     g: gs[0],
     gs,
     needs,
+    through: (written: (inputs: Inputs) => readonly Value[]) => pullThrough(node, gs, written),
   };
   const result = op.vjp(context as unknown as VjpContext<unknown>);
   result.forEach((g, i) => {
@@ -105,6 +107,21 @@ const pullBack = (
       );
   });
   return result;
+};
+
+/** On inputs of its own, then put in the place of those: what they have in common is no part of the operator. */
+const pullThrough = (
+  { inputs }: Node,
+  gs: readonly (Value | undefined)[],
+  written: (inputs: Inputs) => readonly Value[],
+): readonly (Value | undefined)[] => {
+  const own = inputs.map((v, i) => v && input(`input${i}`, v.dtype, v.shape)),
+    given = own.flatMap((v) => v ?? []);
+  const pulled = vjp(written(own as unknown as Inputs), gs, given),
+    places = new Map(given.map((v) => [v, inputs[own.indexOf(v)]!]));
+  const [known, values] = [given.filter((_, i) => pulled[i]), pulled.filter((v) => v !== undefined)],
+    replaced = rewriteValues(values, () => undefined, places);
+  return own.map((v) => v && replaced[known.indexOf(v)]);
 };
 
 /**

@@ -58,6 +58,11 @@ export interface VjpContext<A> {
   readonly gs: readonly (Value | undefined)[];
   /** Whether input i needs a cotangent. A rule may ignore this: unused nodes vanish. */
   readonly needs: readonly boolean[];
+  /**
+   * Cotangents of all inputs, for operators whose rule is that of other operators.
+   * @param written  the outputs in those, as a function of the inputs
+   */
+  readonly through: (written: (inputs: Inputs) => readonly Value[]) => readonly (Value | undefined)[];
 }
 
 /** An element of a small integer tensor known while the graph is built: a number, or so many batch sizes. */

@@ -23,6 +23,7 @@ import {
 } from "../onnx/index.ts";
 import { writeAttribute } from "./normalize/attributes.ts";
 import { ORIGIN, originOf } from "./opaque.ts";
+import { SHARED } from "./scan.ts";
 import { definedNames, renameCaptured } from "./subgraph.ts";
 
 /** Names that are taken; gives fresh ones made from a wish. */
@@ -53,6 +54,8 @@ export interface EmitScope {
   readonly used: Set<string>;
   /** A sub-graph: its inputs and outputs are matched by position, so that their names are free. */
   readonly body: boolean;
+  /** Names around a sub-graph for its last inputs, which it reads there. */
+  readonly shared?: readonly string[];
 }
 
 /** What is put together while one graph is written. */
@@ -74,11 +77,16 @@ interface Writing {
 export const emitGraph = (graph: Graph, names: Names, scope: EmitScope): GraphProto => {
   const nodes = graphNodes(graph);
   for (const node of nodes) names.reserve(definedNames(rawAttributes(node)));
+  const { shared = [] } = scope,
+    own = graph.inputs.slice(0, graph.inputs.length - shared.length);
   const writing: Writing = {
     scope,
     names,
     nodeNames: createNames([]),
-    valueNames: new Map(graph.inputs.map((v) => [v, scope.body ? names.take(v.node.name) : v.node.name])),
+    valueNames: new Map([
+      ...own.map((v) => [v, scope.body ? names.take(v.node.name) : v.node.name] as const),
+      ...shared.map((name, i) => [graph.inputs[own.length + i]!, name] as const),
+    ]),
     tensorNames: new Map(),
     read: new Set(
       [...nodes.flatMap((node) => node.inputs), ...Object.values(graph.outputs)].filter((v) => v !== undefined),
@@ -96,7 +104,7 @@ export const emitGraph = (graph: Graph, names: Names, scope: EmitScope): GraphPr
     name: graph.name || "graph",
     node: writing.nodes,
     initializer: writing.initializers,
-    input: graph.inputs.map((v) => valueInfo(writing.valueNames.get(v)!, v)),
+    input: own.map((v) => valueInfo(writing.valueNames.get(v)!, v)),
     output: outputs.map(({ name, value }) => valueInfo(name, value)),
     valueInfo: writing.infos,
   };
@@ -120,8 +128,9 @@ const writeNode = (writing: Writing, node: Node): void => {
   const tensor = constantOf(only);
   if (tensor) return void valueNames.set(only!, tensorName(writing, tensor, node.name));
   checkDomain(node, scope);
-  const captures = originOf(node)?.captured ?? [];
-  const explicit = node.inputs.length - captures.length;
+  const captures = originOf(node)?.captured ?? [],
+    sharing = (node.attributes[SHARED] as number | undefined) ?? 0;
+  const explicit = node.inputs.length - captures.length - sharing;
   const input = node.inputs.slice(0, explicit).map((v) => (v ? valueNames.get(v)! : ""));
   const inner = new Map(captures.map((name, i) => [name, valueNames.get(node.inputs[explicit + i]!)!]));
   const wish = node.name || node.op.name;
@@ -132,7 +141,8 @@ const writeNode = (writing: Writing, node: Node): void => {
     if (originOf(node) && read.has(v)) infos.push(valueInfo(name, v));
     return name;
   });
-  const attribute = attributesOf(writing, node, inner);
+  const shared = node.inputs.slice(node.inputs.length - sharing).map((v) => valueNames.get(v!)!);
+  const attribute = attributesOf(writing, node, inner, shared);
   nodes.push({
     opType: node.op.name,
     ...(node.name && { name: writing.nodeNames.take(node.name) }),
@@ -174,14 +184,19 @@ const rawAttributes = (node: Node): AttributeProto[] =>
       )
     : [];
 
-const attributesOf = (writing: Writing, node: Node, captured: ReadonlyMap<string, string>): AttributeProto[] => {
+const attributesOf = (
+  writing: Writing,
+  node: Node,
+  captured: ReadonlyMap<string, string>,
+  shared: readonly string[],
+): AttributeProto[] => {
   const written: AttributeProto[] = rawAttributes(node).map((raw) => renameCaptured(raw, captured));
   for (const [name, { kind, default: fallback }] of Object.entries(node.op.attributes)) {
     const value = node.attributes[name];
-    if (value === undefined || sameAttribute(value, fallback)) continue;
+    if (value === undefined || sameAttribute(value, fallback) || name === SHARED) continue;
     if (kind === "opaque" && originOf(node)) continue;
     if (kind === "graph") {
-      const g = emitGraph(value as Graph, writing.names, { ...writing.scope, body: true });
+      const g = emitGraph(value as Graph, writing.names, { ...writing.scope, body: true, shared });
       written.push({ name, type: ATTRIBUTE_TYPES.g, g });
     } else written.push(writeAttribute(name, kind, value, describeNode(node)));
   }

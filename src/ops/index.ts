@@ -35,6 +35,8 @@ export * from "./instance-norm.ts";
 export * from "./mean-variance-norm.ts";
 export * from "./lp-norm.ts";
 export * from "./lrn.ts";
+export * from "./lstm.ts";
+export * from "./lstm-grad.ts";
 export * from "./resize.ts";
 export * from "./einsum.ts";
 export * from "./max-pool.ts";

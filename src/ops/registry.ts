@@ -80,6 +80,8 @@ import { GroupNormalization, InstanceNormalization } from "./instance-norm.ts";
 import { MeanVarianceNormalization } from "./mean-variance-norm.ts";
 import { LpNormalization } from "./lp-norm.ts";
 import { LRN } from "./lrn.ts";
+import { LSTM } from "./lstm.ts";
+import { LSTMGrad } from "./lstm-grad.ts";
 import { Resize, ResizeGrad } from "./resize.ts";
 import { Einsum } from "./einsum.ts";
 import { GlobalMaxPool, MaxPool } from "./max-pool.ts";
@@ -142,6 +144,8 @@ export const ops = {
   IsInf,
   IsNaN,
   LRN,
+  LSTM,
+  LSTMGrad,
   LayerNormalization,
   LeakyRelu,
   Less,

@@ -781,7 +781,9 @@ describe("operators without a record", () => {
       ],
       initializers: { w: randomTensor("float32", [2, 8, 3], 1), r: randomTensor("float32", [2, 8, 2], 2) },
     });
-    expect(importModel(file).graph.outputs["y"]!.shape).toEqual([4, 2, -1, 2]);
+    const { graph, notes } = importModel(file);
+    expect(graph.outputs["y"]!.shape).toEqual([4, 2, -1, 2]);
+    expect(notes.join()).toMatch(/LSTM.*: only one direction, .*LSTM .* is run as it is, without gradients/);
     expect(await disagreement(file)).toBeLessThan(1e-6);
   });
   it("are refused where the file does not say what they give", () => {

@@ -8,6 +8,9 @@ const tilePositions = Array.from({ length: 2 * 2 * 2 * 3 }, (_, i) => {
   return plane * 24 + (2 * row + dy!) * 6 + 2 * column + dx!;
 });
 
+/** Weights of a recurrent network: W [1, 4 units, inputs] and R [1, 4 units, units]. */
+const recurrent = (inputs: number, units: number) => [offZero(1, 4 * units, inputs), offZero(1, 4 * units, units)];
+
 /** Samples of group B: convolution, pooling, normalization, products, resizing. */
 export const samplesB = {
   MatMul: [
@@ -614,5 +617,39 @@ export const samplesB = {
       symbolic: [0, null],
     },
     { label: "scalar", inputs: [offZero(3), offZero(3)], attributes: { equation: "i,i->" } },
+  ],
+  LSTM: [
+    {
+      label: "all inputs",
+      inputs: [offZero(3, 2, 2), ...recurrent(2, 3), offZero(1, 24), null, offZero(1, 2, 3), offZero(1, 2, 3)],
+      attributes: { hidden_size: 3 },
+      symbolic: [1, null, null, null, null, 1, 1],
+    },
+    {
+      label: "from zeros, no bias",
+      inputs: [offZero(2, 3, 1), ...recurrent(1, 2)],
+      attributes: { hidden_size: 2 },
+      symbolic: [1, null, null],
+    },
+    {
+      label: "one step, one example",
+      inputs: [offZero(1, 1, 2), ...recurrent(2, 1), offZero(1, 8)],
+      attributes: { hidden_size: 1 },
+    },
+  ],
+  LSTMGrad: [
+    {
+      label: "all inputs",
+      inputs: [
+        ...[offZero(3, 2, 2), ...recurrent(2, 3), offZero(1, 24), null, offZero(1, 2, 3), offZero(1, 2, 3)],
+        ...[offZero(3, 1, 2, 3), offZero(1, 2, 3), offZero(1, 2, 3)],
+      ],
+      symbolic: [1, null, null, null, null, 1, 1, 2, 1, 1],
+    },
+    {
+      label: "from the last state",
+      inputs: [offZero(2, 3, 1), ...recurrent(1, 2), null, null, null, null, null, offZero(1, 3, 2)],
+      symbolic: [1, null, null, null, null, null, null, null, 1],
+    },
   ],
 } satisfies Partial<Record<OpName, readonly Sample[]>>;

@@ -53,6 +53,32 @@ describe("Scan", () => {
     expect(Array.from(toFloat64((await program.run({ s: feeds.s, x: feeds.x }))["last"]!))).toEqual([10, 14]);
   });
 
+  it("goes from the last slice to the first, with what all times share", async () => {
+    // Horner's rule: s <- s z + x, from the last coefficient on.
+    const horner = trace("horner", { s: float32(2), x: float32(2), z: float32(2) }, ({ s, x, z }) => {
+      const next = add(mul(s, z), x);
+      return { next, seen: next };
+    });
+    const types = { s: float32(2), x: float32(BATCH, 2), z: float32(2) };
+    const graph = trace("polynomial", types, ({ s, x, z }): Readonly<Record<string, Value>> => {
+      const [last, seen] = scan(horner, [s], [x], { shared: [mul(z, z)], reverse: true });
+      return { last: last!, seen: seen! };
+    });
+    const given = { s: f32([0, 0]), x: f32([1, 2, 3, 4, 5, 6], [3, 2]), z: f32([1, 2]) };
+    // 5, 5 + 3, 8 + 1; 6, 6 4 + 4, 28 4 + 2
+    const expected = { last: [9, 114], seen: [9, 114, 8, 28, 5, 6] };
+    using program = await compile(graph);
+    const outputs = await program.run(given);
+    const exact = evaluateGraph(
+      graph,
+      Object.fromEntries(Object.entries(given).map(([name, tensor]) => [name, toArray64(tensor)])),
+    );
+    for (const [name, values] of Object.entries(expected)) {
+      expect(Array.from(toFloat64(outputs[name]!)), name).toEqual(values);
+      expect(Array.from(exact[name]!.data), name).toEqual(values);
+    }
+  });
+
   it("has a body that is lowered with the graph around it", () => {
     const inner = trace("inner", { x: float32(2, 16, 4, 4), w: float32(16, 16, 3, 3) }, ({ x, w }) => ({
       x: conv(x, w, undefined, { pads: [1, 1, 1, 1] }),

@@ -6,6 +6,7 @@ import {
   concretize,
   constant,
   createGraph,
+  emitAll,
   fromArray64,
   float32,
   type Graph,
@@ -32,10 +33,13 @@ import {
   evaluateGraph,
   gemm,
   globalAveragePool,
+  lstm,
   mul,
+  ops,
   reduceSum,
   relu,
   reshape,
+  scan,
   sigmoid,
   sub,
   tanh,
@@ -893,6 +897,84 @@ describe("random convolution chains", () => {
   });
 });
 
+describe("gradients of recurrent networks", () => {
+  const [steps, inputs, units] = [5, 3, 4];
+  const types = {
+    x: float32(steps, BATCH, inputs),
+    w: float32(1, 4 * units, inputs),
+    r: float32(1, 4 * units, units),
+    b: float32(1, 8 * units),
+  };
+  type Inputs = Readonly<Record<keyof typeof types, Value>>;
+  /** A loss of all states and of the last one and its cells, by the inputs named. */
+  const gradients = (build: (given: Inputs) => Inputs, ...by: (keyof typeof types)[]): Graph =>
+    trace("recurrent", types, (given) => {
+      const all = build(given);
+      const [states, last, cells] = lstm(all.x, all.w, all.r, all.b) as [Value, Value, Value];
+      const loss = add(
+        reduceSum(mul(states, states), [0, 1, 2, 3]),
+        reduceSum(mul(add(last, cells), cells), [0, 1, 2]),
+      );
+      const found = grad(loss, by.map((name) => all[name])); // prettier-ignore
+      return { loss, ...Object.fromEntries(by.map((name, i) => [`d${name}`, found[i]!])) };
+    });
+
+  it.each([["x"], ["w", "r", "b"], ["x", "r"]] as const)("by %s %s %s are two loops", async (...by) => {
+    const graph = gradients((given) => given, ...by),
+      lowered = lowerForCpu(graph);
+    expect(operators(lowered).filter((op) => /Scan|LSTM/.test(op))).toEqual(["Scan", "Scan"]);
+    for (const batch of [1, 3]) {
+      const feeds = feedsOf(graph, batch),
+        expected = evaluateGraph(graph, feeds);
+      expectSame(evaluateGraph(lowered, feeds), expected, 1e-12);
+      expectSame(await onCpu(graph, feeds), expected, 1e-5);
+    }
+  });
+  it("hold constant weights inside of the loops, and stack only what is read", async () => {
+    const fixed = (name: keyof typeof types, seed: number): Value =>
+      constant(fromArray64(numbers(seed, types[name].shape)));
+    const graph = gradients(({ x }) => ({ x, w: fixed("w", 1), r: fixed("r", 2), b: fixed("b", 3) }), "x"),
+      lowered = lowerForCpu(graph),
+      feeds = feedsOf(graph, 2);
+    const loops = graphNodes(lowered).filter(({ op }) => op.name === "Scan");
+    expect(loops.map(({ attributes }) => attributes["num_shared"])).toEqual([0, 0]);
+    // two states, all of h, the share kept and five slopes; not the rows that weights' gradients read
+    expect(loops.map(({ outputs }) => outputs.length)).toEqual([9, 3]);
+    expectSame(await onCpu(graph, feeds), evaluateGraph(graph, feeds), 1e-5);
+  });
+  it("by the first state alone stack nothing on the way back", async () => {
+    const graph = trace("first", { ...types, h: float32(1, BATCH, units) }, ({ x, w, r, b, h }) => {
+      const [, last] = emitAll(ops.LSTM, [x, w, r, b, undefined, h], { hidden_size: units }) as [Value, Value];
+      return { dh: grad(reduceSum(mul(last, last), [0, 1, 2]), [h])[0]! };
+    });
+    const feeds = feedsOf(graph, 2);
+    expectSame(await onCpu(graph, feeds), evaluateGraph(graph, feeds), 1e-5);
+  });
+  it("are not paid for by forward passes", () => {
+    const graph = trace("forward", types, ({ x, w, r, b }) => ({ y: lstm(x, w, r, b)[1]! }));
+    expect(operators(lowerForCpu(graph)).filter((op) => op !== "Input")).toEqual(["LSTM"]);
+  });
+  it("are taken in training steps of many, as written out", async () => {
+    const body = gradients((given) => given, "w"),
+      graph = trace(
+        "steps",
+        { ...types, x: float32(BATCH, steps, 2, inputs) },
+        ({ x, w, r, b }): Readonly<Record<string, Value>> => {
+          const [last, losses] = scan(stepOf(withBatch(body, 2)), [w, r, b], [x]).toSpliced(1, 2) as [Value, Value];
+          return { last, losses };
+        },
+      );
+    const feeds = feedsOf(graph, 3);
+    expectSame(await onCpu(graph, feeds), evaluateGraph(graph, feeds), 1e-5);
+  });
+  /** w moves by its gradient, r and b stay. */
+  const stepOf = (graph: Graph): Graph => {
+    const by = Object.fromEntries(graph.inputs.map((v) => [v.node.name, v])) as Inputs;
+    const next = sub(by.w, mul(graph.outputs["dw"]!, constant(f32([0.1], []))));
+    return createGraph("step", [by.w, by.r, by.b, by.x], { next, r: by.r, b: by.b, loss: graph.outputs["loss"]! });
+  };
+});
+
 describe("sums over the batch and more", () => {
   it.each([true, false])("are taken in two steps (axes kept: %s)", async (keep) => {
     const graph = trace("sums", { x: float32(BATCH, 3, 4, 5) }, ({ x }) => ({
@@ -909,6 +991,17 @@ describe("sums over the batch and more", () => {
       expectSame(evaluateGraph(lowered, feeds), evaluateGraph(graph, feeds), 1e-12);
       expectSame(await onCpu(graph, feeds), evaluateGraph(graph, feeds), 1e-5);
     }
+  });
+  it("of the rows of large matrices in parts of rows", async () => {
+    const types = { x: float32(4160, 64), y: float32(-65, 3), z: float32(4093, 64), w: float32(64, 3) };
+    const graph = trace("rows", types, (all) =>
+      Object.fromEntries(Object.entries(all).map(([name, v]) => [`sum.${name}`, reduceSum(v, [0], name === "y")])),
+    );
+    const lowered = lowerForCpu(graph);
+    expect(operators(lowered).filter((op) => op === "ReduceSum").length).toBe(2 + 2 + 1 + 1); // 4093 is a prime
+    const feeds = feedsOf(graph, 2);
+    expectSame(evaluateGraph(lowered, feeds), evaluateGraph(graph, feeds), 1e-12);
+    expectSame(await onCpu(graph, feeds), evaluateGraph(graph, feeds), 1e-5);
   });
 });
 

@@ -164,9 +164,9 @@ const emitNode = (build: Build, node: FileNode): readonly (Value | undefined)[] 
   try {
     return emitAll(op, trimmed(node.inputs), checkedAttributes(node, op.attributes), node.name).map(resolved);
   } catch (error) {
-    // A shape that depends on data: the file may still say what comes out.
+    // A shape that depends on data, or a form without a rule: the file may still say what comes out.
     if (isTemperError(error) && error.code === "unsupported" && outputTypes(build, node))
-      return opaqueNode(build, node);
+      return opaqueNode(build, node, error.message);
     throw error;
   }
 };
@@ -206,7 +206,8 @@ const outputTypes = ({ symbols, types }: Build, node: FileNode): ValueType[] | u
   return found.every((type) => type !== undefined) ? found : undefined;
 };
 
-const opaqueNode = (build: Build, node: FileNode): readonly Value[] => {
+/** @param why  an operator that is known is kept all the same */
+const opaqueNode = (build: Build, node: FileNode, why = ""): readonly Value[] => {
   const known = node.domain === "" && Object.hasOwn(registry, node.opType);
   const types = outputTypes(build, node);
   if (!types)
@@ -219,7 +220,7 @@ const opaqueNode = (build: Build, node: FileNode): readonly Value[] => {
   if (build.openBatch) throw new TemperError("unsupported", "the file says what it gives for a batch of one only.");
   build.note(
     known
-      ? `${describeFileNode(node)} makes a shape that depends on data; it is run as it is, without gradients.`
+      ? `${why} ${describeFileNode(node)} is run as it is, without gradients.`
       : `Operator ${describeFileNode({ ...node, name: "" })} is unknown to Temper; it is run as it is, without gradients.`,
   );
   const entries = Object.entries(node.attributes);

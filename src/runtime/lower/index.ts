@@ -16,6 +16,7 @@ import { channelTransposes } from "./channel-transposes.ts";
 import { flipStride1 } from "./flip-stride-1.ts";
 import { packedWeights } from "./packed.ts";
 import { phaseDataGrad } from "./phase-data-grad.ts";
+import { recurrentGradients } from "./recurrent.ts";
 import { rowMoves } from "./row-moves.ts";
 import { smallBatch } from "./small-batch.ts";
 import { splitReductions } from "./split-reductions.ts";
@@ -75,6 +76,11 @@ export const cpuPasses: readonly Pass[] = [
     run: (graph) => simplify(withoutRules(graph)),
   },
   {
+    name: "recurrent-gradients",
+    summary: "gradients of recurrent networks as loops, one forward and one back",
+    run: recurrentGradients,
+  },
+  {
     name: "winograd",
     summary:
       "wide 3x3 convolutions of stride 1, and their gradients, by Winograd's F(4x4, 3x3), in a layout with the batch innermost",
@@ -125,7 +131,7 @@ export const cpuPasses: readonly Pass[] = [
   { name: "algebra", summary: "products with ones, broadcasts and chains of reshapes removed", run: simplifyAlgebra },
   {
     name: "split-reductions",
-    summary: "sums over the batch and further axes in two steps, the batch last",
+    summary: "sums over the batch and further axes in two steps, the batch last; those of many rows in parts",
     run: splitReductions,
   },
   blockedPass(
