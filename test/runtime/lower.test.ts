@@ -21,6 +21,7 @@ import { model, type ModelDefinition } from "temper/models";
 import { batchNorm as batchNormLayer } from "temper/nn";
 import {
   add,
+  averagePool,
   batchNorm,
   concat,
   conv,
@@ -32,7 +33,9 @@ import {
   evaluateGraph,
   gemm,
   globalAveragePool,
+  maxPool,
   mul,
+  pad,
   reduceSum,
   relu,
   reshape,
@@ -511,6 +514,14 @@ describe("Winograd's convolutions", () => {
     }
   });
 
+  it("sums channels of a batch of any size", async () => {
+    const graph = trace("sums", { x: float32(BATCH, 64, 4, 4) }, ({ x }) =>
+      reduceSum(relu(conv(x, weights(1, 64, 64), undefined, same)), [0, 2, 3]),
+    );
+    const feeds = feedsOf(graph, 3);
+    expectSame(await onCpu(graph, feeds, { winograd: true }), evaluateGraph(graph, feeds), 1e-5);
+  });
+
   it("takes values whose channels were moved last by way of blocks for what they now are", async () => {
     const graph = trace("moved", { x: float32(BATCH, 16, 64, 8) }, ({ x }) =>
       conv(transpose(x, [0, 2, 3, 1]), weights(1, 64, 64), undefined, same),
@@ -909,6 +920,20 @@ describe("sums over the batch and more", () => {
       expectSame(evaluateGraph(lowered, feeds), evaluateGraph(graph, feeds), 1e-12);
       expectSame(await onCpu(graph, feeds), evaluateGraph(graph, feeds), 1e-5);
     }
+  });
+});
+
+describe("margins before pools", () => {
+  // ONNX Runtime makes them margins of the pool, where a maximum does not see their zeros, and refuses large ones.
+  const margins = [0, 0, 2, 1, 0, 0, 2, 1];
+  it.each<readonly [string, (x: Value) => Value]>([
+    ["a maximum sees their zeros", (x) => maxPool(pad(x, margins), [2, 2], { strides: [2, 2] })],
+    ["a mean takes margins as large as its window", (x) => averagePool(pad(x, margins), [2, 1], { strides: [2, 1] })],
+  ])("%s", async (_, build) => {
+    const graph = trace("pool", { x: float32(BATCH, 2, 4, 4) }, ({ x }) => build(x));
+    const { x } = feedsOf(graph, 2),
+      feeds = { x: { ...x!, data: x!.data.map((v) => v - 1) } };
+    expectSame(await onCpu(graph, feeds), evaluateGraph(graph, feeds), 1e-6);
   });
 });
 

@@ -2,7 +2,7 @@ import { type Arbitrary, array, boolean, constantFrom, nat, record, tuple } from
 import { grad } from "temper/autodiff";
 import { createRng, f32, isTemperError, sizeOf } from "temper/core";
 import { type Array64, BATCH, concretize, constant, createGraph, type Graph, input, type Value } from "temper/graph";
-import { add, mul, reduceSum, sigmoid } from "temper/ops";
+import { add, mul, reduceSum, scan, sigmoid } from "temper/ops";
 import { type StepName, steps } from "./random-steps.ts";
 
 /** A graph as instructions: each names a step, and numbers that choose among what there is. */
@@ -11,6 +11,8 @@ export interface Recipe {
   readonly batch: number;
   /** Whether the graph is for this batch size only. */
   readonly fixed: boolean;
+  /** Whether the graph is the body of a loop of two rounds; only those of one batch size can be. */
+  readonly loop: boolean;
   readonly steps: readonly (readonly [StepName, readonly number[]])[];
 }
 
@@ -18,18 +20,20 @@ const names = Object.keys(steps) as StepName[];
 // Convolutions are what most passes are about.
 const weighted: StepName[] = [...names, "conv", "conv3x3", "conv3x3", "conv3x3", "strided", "strided", "residual"];
 
-const SIZES = [4, 8, 5, 2, 8, 3, 6, 7, 9];
+const SIZES = [4, 8, 5, 8, 2, 8, 3, 6, 7, 9];
 
 /** Recipes, and how a failing one becomes smaller: fewer steps, smaller numbers. */
 export const recipes = (mostSteps: number): Arbitrary<Recipe> =>
   record({
-    image: tuple(constantFrom(3, 16, 1, 16, 32, 24), constantFrom(...SIZES), constantFrom(...SIZES)),
-    batch: constantFrom(2, 1, 16, 3, 16),
+    image: tuple(constantFrom(3, 16, 1, 16, 32, 24, 16), constantFrom(...SIZES), constantFrom(...SIZES)),
+    batch: constantFrom(2, 16, 1, 16, 3, 16),
     fixed: boolean(),
-    steps: array(
-      tuple(constantFrom(...weighted), array(nat(1 << 16), { minLength: 12, maxLength: 12 })),
-      { minLength: 1, maxLength: mostSteps, size: "max" },
-    ),
+    loop: constantFrom(false, false, false, true),
+    steps: array(tuple(constantFrom(...weighted), array(nat(1 << 16), { minLength: 12, maxLength: 12 })), {
+      minLength: 1,
+      maxLength: mostSteps,
+      size: "max",
+    }),
   });
 
 /** Images of more numbers an example, and weights of more, are left out: the references take their time. */
@@ -74,10 +78,19 @@ export const graphOf = (recipe: Recipe): Graph => {
   if (outputs.length === 0) outputs.push(mul(first, second));
   const sums = outputs.map((y) => reduceSum(mul(y, sigmoid(y)), [0, 1, 2, 3]));
   const gradients = grad(sums.reduce(add), inputs);
-  return createGraph("random", inputs, {
+  const graph = createGraph("random", inputs, {
     ...Object.fromEntries(outputs.map((y, i) => [`y${i}`, y])),
     ...Object.fromEntries(inputs.map((v, i) => [`d.${v.node.name}`, gradients[i]!])),
   });
+  return recipe.loop && recipe.fixed ? looped(graph) : graph;
+};
+
+/** The graph once for each of two stacked inputs. */
+const looped = (body: Graph): Graph => {
+  const stacks = body.inputs.map(({ node, dtype, shape }) => input(node.name, dtype, [2, ...shape]));
+  const names = Object.keys(body.outputs),
+    outputs = scan(body, [], stacks);
+  return createGraph("loop", stacks, Object.fromEntries(names.map((name, i) => [name, outputs[i]!])));
 };
 
 /** Numbers that float32 holds, around 0, smaller where more of them are added up. */

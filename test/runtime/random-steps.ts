@@ -80,7 +80,10 @@ const geometry = ({ pick, one, x }: Bench, most: number) => {
 const pooled = (bench: Bench): { kernel: number[]; options: { strides: number[]; pads: number[] } } => {
   const kernel = [1 + bench.pick(3), 1 + bench.pick(3)],
     strides = [1 + bench.pick(2), 1 + bench.pick(2)];
-  return { kernel, options: { strides, pads: bench.pick(2) ? [0, 0, 0, 0] : kernel.concat(kernel).map((k) => k >> 1) } };
+  return {
+    kernel,
+    options: { strides, pads: bench.pick(2) ? [0, 0, 0, 0] : kernel.concat(kernel).map((k) => k >> 1) },
+  };
 };
 
 const near = (c: number): Value => constant(f32([c]));
@@ -213,11 +216,21 @@ export const steps = {
   },
   pad: ({ x, pick, one }) => {
     const sizes = [pick(2), pick(2), pick(2), pick(2)];
-    const mode = one(["constant", "constant", "edge", "reflect"] as const);
+    const small = Math.min(x.shape[2]!, x.shape[3]!) < 2, // nothing to reflect
+      mode = small ? "constant" : one(["constant", "constant", "edge", "reflect"] as const);
     return [pad(x, [0, 0, sizes[0]!, sizes[1]!, 0, 0, sizes[2]!, sizes[3]!], mode)];
   },
   transpose: ({ x, one }) => [
-    transpose(x, one([[0, 1, 3, 2], [0, 2, 3, 1], [0, 3, 1, 2], [0, 2, 1, 3], [0, 3, 2, 1]])),
+    transpose(
+      x,
+      one([
+        [0, 1, 3, 2],
+        [0, 2, 3, 1],
+        [0, 3, 1, 2],
+        [0, 2, 1, 3],
+        [0, 3, 2, 1],
+      ]),
+    ),
   ],
   /** With the batch behind the channels, and back. */
   turned: ({ x, one }) => [transpose(one(activations)(transpose(x, [1, 2, 3, 0])), [3, 0, 1, 2])],

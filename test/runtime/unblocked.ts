@@ -1,5 +1,4 @@
-import { f32, sizeOf } from "temper/core";
-import { constant, emit, type Graph, type Node, rewrite, type Value } from "temper/graph";
+import { emitAll, type Graph, isGraph, type Node, rewrite, type Value } from "temper/graph";
 import { add, conv, globalAveragePool, leakyRelu, relu, reshape, sigmoid, tanh, transpose } from "temper/ops";
 
 /** [N, C, ...] -> the same in the order of blocks, under its own shape; and back. */
@@ -41,6 +40,8 @@ const convolution = ({ attributes }: Node, [x, w, bias, sum]: readonly (Value | 
  */
 export const unblocked = (graph: Graph, block: number): Graph =>
   rewrite(graph, (node, inputs) => {
+    const { body } = node.attributes;
+    if (isGraph(body)) return emitAll(node.op, inputs, { ...node.attributes, body: unblocked(body, block) });
     if (node.op.domain !== "com.microsoft.nchwc") return undefined;
     const x = inputs[0]!,
       last = node.attributes["channels_last"] === 1;
