@@ -117,6 +117,8 @@ const cases: readonly Case[] = [
   ["three axes", [2, 4, 5, 3], 3, { kernel_shape: [2, 3, 2], strides: [1, 2, 1], pads: [0, 1, 1, 1, 1, 0] }],
   ["one channel", [1, 9, 9], 4, { kernel_shape: [3, 3], pads: [1, 1, 1, 1] }],
   ["grouped", [4, 6, 6], 6, { kernel_shape: [3, 3], group: 2, pads: [1, 1, 1, 1] }],
+  ["in wide groups", [34, 6, 5], 6, { kernel_shape: [3, 2], group: 2, strides: [1, 2], pads: [1, 1, 1, 0] }],
+  ["in wide groups, many positions", [48, 12, 13], 9, { kernel_shape: [3, 3], group: 3, dilations: [1, 2] }],
   ["depthwise", [4, 6, 6], 4, { kernel_shape: [3, 3], group: 4, strides: [2, 2] }],
   ["patches in pieces", [64, 40, 40], 2, { kernel_shape: [3, 3], pads: [1, 1, 1, 1] }],
 ];
@@ -159,6 +161,8 @@ describe("weight gradients of convolutions", () => {
     expect(lowered("1x1")).not.toContain("Gather");
     expect(lowered("no padding")).not.toContain("Pad");
     expect(lowered("patches in pieces").filter((op) => op === "Gather").length).toBe(2);
+    for (const name of ["in wide groups", "in wide groups, many positions"])
+      expect(lowered(name)).not.toContain("Conv");
     for (const name of ["one channel", "grouped", "depthwise"]) expect(lowered(name)).toContain("Conv");
   });
 });
