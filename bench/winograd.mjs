@@ -1,5 +1,5 @@
 /**
- * `node bench/winograd.mjs [verdicts] [co-mnist] [cifar]` (default: all, about fifteen minutes): what Winograd's
+ * `node bench/winograd.mjs [verdicts] [co-mnist] [cifar] [--images 10000]` (default: all, about fifteen minutes): what Winograd's
  * convolutions change. Prints, and writes bench/results/winograd-<date>-<machine>.json; exit 1 where a bar does not hold.
  *
  * - verdicts: `evaluate` with and without, on two published networks and two that are trained here (64 channels, so that
@@ -7,8 +7,8 @@
  *   rounding lead attacks to other points. Bar: clean predictions the same, and no more verdicts changed than by
  *   another seed of the random start, which is the noise of the measurement.
  * - co-mnist: PGD-5 training on 5,000 digits; its own network has four channels and the same graph either way, so that
- *   one of 64 is trained beside it. cifar: an epoch of preact-resnet-18 on the 10,000 images that there are. Bar: the
- *   same accuracy within a point.
+ *   one of 64 is trained beside it. cifar: an epoch of preact-resnet-18 on the 10,000 images that there are (or
+ *   --images of them). Bar: the same accuracy within a point.
  *
  * Needs ../shared/data.
  */
@@ -16,6 +16,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { loadDataset, takeExamples } from "../dist/data/index.js";
 import { attackDataset, evaluate } from "../dist/evaluate/index.js";
 import { hashGraph, printGraph, withBatch } from "../dist/graph/index.js";
@@ -31,7 +32,10 @@ if (!existsSync(shared)) {
   console.log("winograd: nothing to measure without ../shared/data");
   process.exit(0);
 }
-const parts = process.argv.slice(2);
+const { values: flags, positionals: parts } = parseArgs({
+  options: { images: { type: "string", default: "10000" } },
+  allowPositionals: true,
+});
 const wanted = (part) => parts.length === 0 || parts.includes(part);
 const folder = mkdtempSync(join(tmpdir(), "temper-winograd-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
@@ -114,19 +118,20 @@ if (wanted("verdicts")) {
 /** Accuracy, clean and under PGD-20, of what a recipe gives with and without. */
 const accuracies = async (name, request, data, epsilon, bar) => {
   const found = {};
+  const text = ({ clean, robust, loss, seconds }) =>
+    `clean ${percent(clean)}, PGD-20 ${percent(robust)}, loss ${loss.toFixed(4)}, ${seconds.toFixed(0)} s`;
   for (const winograd of [true, false]) {
     const { path, loss, seconds } = await trained(request, winograd);
     const model = await loadClassifier(path, data.shape);
-    const attack = { name: "pgd", options: { steps: 20, stepSize: epsilon / 4 } };
+    const attack = { name: "pgd", options: { steps: epsilon > 0 ? 20 : 1, stepSize: epsilon / 4 } };
     const { cleanAccuracy, robustAccuracy } = await attackDataset(model, data, { attack, epsilon, winograd: false });
     found[winograd] = { clean: cleanAccuracy.value, robust: robustAccuracy.value, loss, seconds };
+    console.log(`${name}, ${winograd ? "with" : "without"}: ${text(found[winograd])}`);
   }
   const [fast, direct] = [found[true], found[false]];
-  const text = ({ clean, robust, loss, seconds }) =>
-    `clean ${percent(clean)}, PGD-20 ${percent(robust)}, loss ${loss.toFixed(4)}, ${seconds.toFixed(0)} s`;
   show(
     { part: name, ...found },
-    `${name}: with ${text(fast)}; without ${text(direct)}`,
+    `${name}: ${bar.map((key) => `${key} ${percent(fast[key])} with, ${percent(direct[key])} without`).join("; ")}`,
     bar.every((key) => Math.abs(fast[key] - direct[key]) <= 0.01),
   );
 };
@@ -161,10 +166,10 @@ if (wanted("cifar")) {
     mean: [0.4914, 0.4822, 0.4465],
     std: [0.247, 0.2435, 0.2616],
     options: { epochs: 1, lr: 0.1, batchSize: 128 },
-    train: await loadDataset(`${shared}cifar10`, { split: "train" }),
+    train: takeExamples(await loadDataset(`${shared}cifar10`, { split: "train" }), Number(flags.images)),
   };
   const data = await loadDataset(`${shared}cifar10`, { split: "test" });
-  await accuracies("cifar, preact-resnet-18, an epoch of 10,000 images", request, data, 0, ["clean"]);
+  await accuracies(`cifar, preact-resnet-18, an epoch of ${flags.images} images`, request, data, 0, ["clean"]);
 }
 
 const machine = describeMachine(physicalCores()),

@@ -1,7 +1,16 @@
 import { assert, asyncProperty } from "fast-check";
-import { type Graph, printGraph } from "temper/graph";
+import { toFloat64 } from "temper/core";
+import { fromArray64, type Graph, printGraph } from "temper/graph";
 import { evaluateGraph } from "temper/ops";
-import { lowerForCpu, loweringSteps, type LowerOptions } from "temper/runtime";
+import {
+  isPackable,
+  lowerForCpu,
+  loweringSteps,
+  type LowerOptions,
+  packEnds,
+  packTensor,
+  unpackTensor,
+} from "temper/runtime";
 import { type Arrays, inFloat64, onCpu, worstDifference } from "./lowered.ts";
 import { feedsOf, graphOf, type Recipe, recipes } from "./random-graph.ts";
 
@@ -27,9 +36,30 @@ const culprit = (graph: Graph, form: LowerOptions, feeds: Arrays, batch: number,
 
 type Found = { readonly form: LowerOptions; readonly where: string; readonly difference: number };
 
+/** Arrays of weights and of their gradients in the order of blocks, or back: as training feeds and gets them. */
+const reordered = (arrays: Arrays, how: typeof packTensor): Arrays =>
+  Object.fromEntries(
+    Object.entries(arrays).map(([name, array]) => {
+      if (!IS_WEIGHT.test(name) || !isPackable(array.shape, 16)) return [name, array];
+      return [name, { ...array, data: toFloat64(how(fromArray64(array), 16)) }];
+    }),
+  );
+const IS_WEIGHT = /^(d\.)?w/;
+
+/** What a graph gives whose weights lie in the order of blocks at both ends. */
+const packedWay = (graph: Graph, feeds: Arrays, batch: number): Arrays => {
+  const ends = [...graph.inputs.map((v) => v.node.name), ...Object.keys(graph.outputs)].filter((n) =>
+    IS_WEIGHT.test(n),
+  );
+  const lowered = lowerForCpu(packEnds(graph, ends, 16), { block: 16, winograd: { minChannels: 16 } });
+  return reordered(inFloat64(lowered, reordered(feeds, packTensor), batch, 16), unpackTensor);
+};
+
 /** How one draw of numbers differs, after the lowering or after each pass of it. */
 const differences = async (graph: Graph, batch: number, feeds: Arrays, expected: Arrays, eachPass: boolean) => {
   const found: Found[] = [];
+  const packed = worstDifference(packedWay(graph, feeds, batch), expected);
+  if (!(packed <= TOLERANCE_64)) found.push({ form: FORMS[2]!, where: "with packed weights", difference: packed });
   for (const form of FORMS) {
     const graphs = eachPass
       ? loweringSteps(graph, form).map((step) => [`after ${step.pass.name}`, step.graph] as const)
