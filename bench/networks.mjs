@@ -5,7 +5,7 @@ const BACKWARD = ["gradient", "train"];
 
 /**
  * `model`, `options`: the library's architecture; `shape`: of one input; `channelsLast`: PyTorch is measured in both
- * memory formats; `laboratory`: hand-written graphs of it exist; `bars`: by mode and batch, for both of PyTorch's sides.
+ * memory formats; `laboratory`: hand-written graphs of it exist; `portable`: beside our portable lowering; `bars`: by mode and batch, for both of PyTorch's sides.
  */
 export const networks = {
   resnet18: {
@@ -99,5 +99,25 @@ export const networks = {
     modes: BACKWARD,
     batches: [32],
     bars: { gradient: { 32: 1 }, train: { 32: 1 } },
+  },
+  "odd-28": {
+    title: "odd sizes (100 channels, dilation 2, 4 groups, 28x28)",
+    model: "odd",
+    shape: [3, 28, 28],
+    modes: ALL,
+    batches: [50],
+    channelsLast: true,
+    portable: true,
+    bars: {},
+  },
+  "odd-33": {
+    title: "odd sizes (100 channels, dilation 2, 4 groups, 33x33)",
+    model: "odd",
+    shape: [3, 33, 33],
+    modes: ALL,
+    batches: [50],
+    channelsLast: true,
+    portable: true,
+    bars: {},
   },
 };

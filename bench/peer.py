@@ -213,6 +213,20 @@ def lstm():
     return Classifier()
 
 
+def odd():
+    """Sizes that fit nothing; as in odd.mjs."""
+    from torch import nn
+
+    def layer(inputs, **options):
+        conv = nn.Conv2d(inputs, 100, 3, bias=False, **{"padding": 1, **options})
+        return [conv, nn.BatchNorm2d(100), nn.ReLU(inplace=True)]
+
+    layers = [
+        *layer(3), *layer(100), *layer(100, padding=2, dilation=2), *layer(100, groups=4), *layer(100, stride=2),
+    ]  # fmt: skip
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(100, 10))
+
+
 NETWORKS = {
     "resnet18": (resnet18, (3, 32, 32)),
     "mnist": (mnist, (1, 28, 28)),
@@ -223,6 +237,8 @@ NETWORKS = {
     "mobilenet-v2": (mobilenet_v2, (3, 32, 32)),
     "unet": (unet, (3, 32, 32)),
     "lstm": (lstm, (1, 64, 64)),
+    "odd-28": (odd, (3, 28, 28)),
+    "odd-33": (odd, (3, 33, 33)),
 }
 
 

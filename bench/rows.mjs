@@ -54,14 +54,15 @@ const compiledSide = (task) => ({
   firstWithin: 0.2,
 });
 const networkRow = (network, mode, batch, { compiled }) => {
-  const { title, channelsLast, laboratory, bars } = networks[network],
-    bar = bars[mode][batch];
+  const { title, channelsLast, laboratory, portable, bars } = networks[network],
+    bar = bars[mode]?.[batch];
   const task = { task: "network", network, mode, batch };
   return row(
     `${network}-${mode}-${batch}`,
     `${title} ${MODES[mode]}, batch ${batch}`,
     [
       us(task),
+      portable && { ...us({ ...task, portable }, "temper, portable lowering"), bar: 1 / 1.05 },
       { ...peer("torch", task), bar },
       channelsLast && { ...peer("torch channels_last", { ...task, variant: "channels_last" }), bar },
       compiled && compiledSide(task),

@@ -2,16 +2,23 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRng, i64 } from "../dist/core/index.js";
 import { constant, bind, graphNodes, withBatch } from "../dist/graph/index.js";
-import { model, toGraph } from "../dist/models/index.js";
+import { createModel, model, toGraph } from "../dist/models/index.js";
 import { initialize } from "../dist/nn/index.js";
 import { concatChunks, decodeModel, encodeModel } from "../dist/onnx/index.js";
 import { bindParameters, importModel, toOnnx } from "../dist/ops/index.js";
+import { createLocalRuntime, createPool, MIN_CHANNELS } from "../dist/runtime/index.js";
 import { networks } from "./networks.mjs";
+import { odd } from "./odd.mjs";
 
 export const definitionOf = (name) => {
-  const { model: architecture, shape, options } = networks[name];
-  return model(architecture, { inputShape: shape, classes: 10 }, options);
+  const { model: architecture, shape, options } = networks[name],
+    task = { inputShape: shape, classes: 10 };
+  return architecture === "odd" ? createModel(odd, task) : model(architecture, task, options);
 };
+
+/** Our side without the runtime's own layout. */
+export const portableRuntime = () =>
+  createLocalRuntime(createPool(), { block: async () => 0, minChannels: async () => MIN_CHANNELS });
 
 /** The network as a graph `input -> logits`, weights bound. */
 export const readNetwork = (file) => bindParameters(importModel(decodeModel(readFileSync(file))));

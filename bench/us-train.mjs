@@ -5,17 +5,21 @@ import { countParameters, initialize } from "../dist/nn/index.js";
 import { createOptimizer, optimizers } from "../dist/optim/index.js";
 import { blockSize, createLocalRuntime, isPackable, packEnds, profile } from "../dist/runtime/index.js";
 import { callLength, createSteps, objectives, trainStepGraph } from "../dist/train/index.js";
-import { commonBatch, definitionOf, flopsOf } from "./us-network.mjs";
+import { commonBatch, definitionOf, flopsOf, portableRuntime } from "./us-network.mjs";
 
 /** SGD with momentum 0.9 and weight decay 5e-4, batch norm in training mode; as in peer.py. */
-export const trainTask = async ({ network, batch, winograd = true }, threads) => {
+export const trainTask = async ({ network, batch, winograd = true, portable }, threads) => {
   const definition = definitionOf(network);
   const optimizer = createOptimizer(optimizers.sgd, { momentum: 0.9, weightDecay: 5e-4 });
   const graph = trainStepGraph(definition, objectives.standard, optimizer, {});
   const parameters = Object.fromEntries(Object.entries(definition.parameters).map(([name, p]) => [name, p.shape]));
   const start = { ...initialize(definition, createRng(0)), ...optimizer.init(parameters) };
   const shapes = Object.fromEntries(Object.entries(start).map(([name, tensor]) => [name, tensor.shape]));
-  const steps = await createSteps(createLocalRuntime(), graph, shapes, { batchSize: batch, threads, winograd });
+  const steps = await createSteps(portable ? portableRuntime() : createLocalRuntime(), graph, shapes, {
+    batchSize: batch,
+    threads,
+    winograd,
+  });
   const { x, labels } = commonBatch(network, batch);
   let tensors = steps.pack(start),
     step = 0,

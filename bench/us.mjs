@@ -7,19 +7,28 @@ import { add, conv, matmul, mul, relu } from "../dist/ops/index.js";
 import { createEngine, createLocalRuntime, createPool, profile } from "../dist/runtime/index.js";
 import { pgdJob } from "./us-job.mjs";
 import { networks } from "./networks.mjs";
-import { commonBatch, definitionOf, feedsOf, flopsOf, readNetwork, writeNetwork } from "./us-network.mjs";
+import {
+  commonBatch,
+  definitionOf,
+  feedsOf,
+  flopsOf,
+  portableRuntime,
+  readNetwork,
+  writeNetwork,
+} from "./us-network.mjs";
 import { serve } from "./serve.mjs";
 
 const numbers = (length, scale = 1) => Float32Array.from({ length }, (_, i) => scale * (((i * 7919) % 1009) / 1009));
 
 /** Compiled where the caller's loop runs, without messages (as attacks and training do), or through the engine. */
-const runtimeOf = (via) => (via === "engine" ? createEngine() : createLocalRuntime());
+const runtimeOf = ({ via, portable }) =>
+  via === "engine" ? createEngine() : portable ? portableRuntime() : createLocalRuntime();
 
 const networkTask = async (task, threads) => {
-  const { network, mode, batch, file, via, winograd = mode === "gradient" && batch > 1 } = task;
+  const { network, mode, batch, file, winograd = mode === "gradient" && batch > 1 } = task;
   if (mode === "train") return (await import("./us-train.mjs")).trainTask(task, threads);
   const graph = readNetwork(file);
-  const runtime = runtimeOf(via);
+  const runtime = runtimeOf(task);
   const { x, labels } = commonBatch(network, batch);
   const feeds = feedsOf(network, x, labels);
   const forward = mode === "forward";

@@ -7,6 +7,8 @@ export interface ConvLayerOptions {
   /** Rows and columns of zeros on every side. */
   readonly padding?: number;
   readonly groups?: number;
+  /** Pixels from one tap of the kernel to the next. */
+  readonly dilation?: number;
   readonly bias?: boolean;
   readonly init?: Init;
   readonly biasInit?: Init;
@@ -17,7 +19,7 @@ export interface ConvLayerOptions {
  * bias start uniform in ±1/√(fan in).
  */
 export const conv2d = (inputs: number, outputs: number, kernel: number, options: ConvLayerOptions = {}): Layer => {
-  const { stride = 1, padding = 0, groups = 1, bias = true, init = defaultInit } = options;
+  const { stride = 1, padding = 0, groups = 1, dilation = 1, bias = true, init = defaultInit } = options;
   const shape = [outputs, inputs / groups, kernel, kernel];
   const biasInit = options.biasInit ?? uniformInit(1 / Math.sqrt((inputs / groups) * kernel * kernel));
   return {
@@ -31,6 +33,7 @@ export const conv2d = (inputs: number, outputs: number, kernel: number, options:
         kernel_shape: [kernel, kernel],
         strides: [stride, stride],
         pads: [padding, padding, padding, padding],
+        ...(dilation > 1 && { dilations: [dilation, dilation] }),
         group: groups,
       }),
       updates: {},

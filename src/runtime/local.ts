@@ -187,10 +187,14 @@ export const programOver = (
   };
 };
 
-/** A runtime in the calling thread: no messages, but each run blocks it. Jobs in the engine's worker use it. */
-export const createLocalRuntime = (pool: SessionPool = createPool()): Runtime => ({
+/**
+ * A runtime in the calling thread: no messages, but each run blocks it. Jobs in the engine's worker use it.
+ *
+ * @param ask  what the lowering may use; a block of 0: portable operators only
+ */
+export const createLocalRuntime = (pool: SessionPool = createPool(), ask: Asked = askHere): Runtime => ({
   compile: async (graph, options = {}) => {
-    const { key, model, device, threads } = await lower(graph, options, askHere);
+    const { key, model, device, threads } = await lower(graph, options, ask);
     const session = await pool.acquire(key, model, device, threads);
     return programOver(
       signatureOf(graph),

@@ -45,6 +45,14 @@ describe("linear and conv2d", () => {
     expect(Object.keys(linear(3, 2, { bias: false }).parameters)).toEqual(["weight"]);
   });
 
+  it("conv2d dilates", () => {
+    const inputs = values({ x: [1, 1, 3, 3], weight: [1, 1, 2, 2], bias: [1] });
+    const { y } = conv2d(1, 1, 2, { dilation: 2 }).apply(inputs, inputs["x"]!, off);
+    const given = { x: array([1, 1, 3, 3], [1, 0, 2, 0, 9, 0, 3, 0, 4]), weight: array([1, 1, 2, 2], [1, 1, 1, 1]) };
+    const out = evaluate(inputs, { y }, { ...given, bias: array([1], [100]) });
+    expect(Array.from(out["y"]!.data)).toEqual([110]);
+  });
+
   it("conv2d pads, strides and groups", () => {
     const inputs = values({ x: [1, 2, 3, 3], weight: [2, 1, 3, 3], bias: [2] });
     const layer = conv2d(2, 2, 3, { stride: 2, padding: 1, groups: 2 });

@@ -22,6 +22,7 @@ import { model, type ModelDefinition } from "temper/models";
 import { batchNorm as batchNormLayer } from "temper/nn";
 import {
   add,
+  averagePool,
   batchNorm,
   concat,
   conv,
@@ -34,8 +35,10 @@ import {
   gemm,
   globalAveragePool,
   lstm,
+  maxPool,
   mul,
   ops,
+  pad,
   reduceSum,
   relu,
   reshape,
@@ -118,6 +121,8 @@ const cases: readonly Case[] = [
   ["three axes", [2, 4, 5, 3], 3, { kernel_shape: [2, 3, 2], strides: [1, 2, 1], pads: [0, 1, 1, 1, 1, 0] }],
   ["one channel", [1, 9, 9], 4, { kernel_shape: [3, 3], pads: [1, 1, 1, 1] }],
   ["grouped", [4, 6, 6], 6, { kernel_shape: [3, 3], group: 2, pads: [1, 1, 1, 1] }],
+  ["in wide groups", [34, 6, 5], 6, { kernel_shape: [3, 2], group: 2, strides: [1, 2], pads: [1, 1, 1, 0] }],
+  ["in wide groups, many positions", [48, 12, 13], 9, { kernel_shape: [3, 3], group: 3, dilations: [1, 2] }],
   ["depthwise", [4, 6, 6], 4, { kernel_shape: [3, 3], group: 4, strides: [2, 2] }],
   ["patches in pieces", [64, 40, 40], 2, { kernel_shape: [3, 3], pads: [1, 1, 1, 1] }],
 ];
@@ -160,6 +165,8 @@ describe("weight gradients of convolutions", () => {
     expect(lowered("1x1")).not.toContain("Gather");
     expect(lowered("no padding")).not.toContain("Pad");
     expect(lowered("patches in pieces").filter((op) => op === "Gather").length).toBe(2);
+    for (const name of ["in wide groups", "in wide groups, many positions"])
+      expect(lowered(name)).not.toContain("Conv");
     for (const name of ["one channel", "grouped", "depthwise"]) expect(lowered(name)).toContain("Conv");
   });
 });
@@ -513,6 +520,14 @@ describe("Winograd's convolutions", () => {
       expectSame(await onCpu(graph, feeds, { winograd: true }), expected, 1e-5);
       expectSame(await onCpu(graph, feeds), expected, 1e-6);
     }
+  });
+
+  it("sums channels of a batch of any size", async () => {
+    const graph = trace("sums", { x: float32(BATCH, 64, 4, 4) }, ({ x }) =>
+      reduceSum(relu(conv(x, weights(1, 64, 64), undefined, same)), [0, 2, 3]),
+    );
+    const feeds = feedsOf(graph, 3);
+    expectSame(await onCpu(graph, feeds, { winograd: true }), evaluateGraph(graph, feeds), 1e-5);
   });
 
   it("takes values whose channels were moved last by way of blocks for what they now are", async () => {
@@ -1002,6 +1017,20 @@ describe("sums over the batch and more", () => {
     const feeds = feedsOf(graph, 2);
     expectSame(evaluateGraph(lowered, feeds), evaluateGraph(graph, feeds), 1e-12);
     expectSame(await onCpu(graph, feeds), evaluateGraph(graph, feeds), 1e-5);
+  });
+});
+
+describe("margins before pools", () => {
+  // ONNX Runtime makes them margins of the pool, where a maximum does not see their zeros, and refuses large ones.
+  const margins = [0, 0, 2, 1, 0, 0, 2, 1];
+  it.each<readonly [string, (x: Value) => Value]>([
+    ["a maximum sees their zeros", (x) => maxPool(pad(x, margins), [2, 2], { strides: [2, 2] })],
+    ["a mean takes margins as large as its window", (x) => averagePool(pad(x, margins), [2, 1], { strides: [2, 1] })],
+  ])("%s", async (_, build) => {
+    const graph = trace("pool", { x: float32(BATCH, 2, 4, 4) }, ({ x }) => build(x));
+    const { x } = feedsOf(graph, 2),
+      feeds = { x: { ...x!, data: x!.data.map((v) => v - 1) } };
+    expectSame(await onCpu(graph, feeds), evaluateGraph(graph, feeds), 1e-6);
   });
 });
 

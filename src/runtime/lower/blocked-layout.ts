@@ -137,10 +137,11 @@ const means = ({ op }: Node, [x]: Inputs): Value | undefined => {
   return known ? meansOfProduct(a, b) : channelMeans(inner);
 };
 
-/** Sums of channels: means, times the number of pixels. */
+/** Sums of channels: means, times the number of pixels, where it is known (pixel-major, the batch is an axis of the image). */
 const sums = (node: Node, [x, list]: Inputs): Value | undefined => {
   const inner = node.op === ReduceSum && x?.shape.length === 4 ? unblocked(x) : undefined;
-  if (!inner || normalizeAxes(intsOf(list) ?? [], 4).join() !== "2,3") return undefined;
+  if (!inner || inner.shape.slice(2).some((d) => d < 0)) return undefined;
+  if (normalizeAxes(intsOf(list) ?? [], 4).join() !== "2,3") return undefined;
   return reshape(scale(channelMeans(inner), inner.shape[2]! * inner.shape[3]!), node.outputs[0]!.shape);
 };
 

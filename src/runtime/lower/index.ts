@@ -15,6 +15,7 @@ import { blockedWeightGrad } from "./blocked-weight-grad.ts";
 import { channelTransposes } from "./channel-transposes.ts";
 import { flipStride1 } from "./flip-stride-1.ts";
 import { packedWeights } from "./packed.ts";
+import { padPools } from "./pad-pools.ts";
 import { phaseDataGrad } from "./phase-data-grad.ts";
 import { recurrentGradients } from "./recurrent.ts";
 import { rowMoves } from "./row-moves.ts";
@@ -161,6 +162,11 @@ export const cpuPasses: readonly Pass[] = [
     name: "row-moves",
     summary: "transpositions that leave rows whole, as gathers of the rows",
     run: rowMoves,
+  },
+  {
+    name: "pad-pools",
+    summary: "margins before pools in a form that the runtime does not join with them",
+    run: padPools,
   },
 ];
 

@@ -6,6 +6,8 @@ import { isPackable, unpackedTaps } from "./packed.ts";
 
 /** With fewer channels the rows that Gather copies are too short: the generic form (one Conv) is faster. */
 const MIN_CHANNELS = 2;
+/** The same of groups, whose generic form is a convolution of many small groups (measured: 8 lose, 16 gain). */
+const MIN_GROUP_CHANNELS = 16;
 /** From this many window positions on, a product an image and a sum over the batch beat one long product. */
 const MIN_CELLS_BATCHED = 128;
 /** Patches of one image (elements) that are put together at once; larger ones go tap by tap, to bound the memory. */
@@ -14,7 +16,7 @@ const MAX_PATCHES = 1 << 19;
 /**
  * Weight gradients of convolutions as matrix products over patches: x with channels last, its windows copied by one
  * Gather of whole channel rows with a constant index (the runtime's threaded way of copying), times the cotangent.
- * Grouped convolutions and single channels keep the generic form.
+ * Wide groups are as many examples more; narrow ones and single channels keep the generic form.
  *
  * @param block  channels a block holds, on the machine that runs the graph; 0: for none in particular
  */
@@ -25,10 +27,15 @@ export const lowerWeightGrads =
       if (node.op !== ConvWeightGrad || !x || !g) return undefined;
       const image = x.shape.slice(2),
         form = convForm(node, image.length);
-      if (form?.group !== 1 || x.shape[1]! < MIN_CHANNELS) return undefined;
+      if (!form || x.shape[1]! / form.group < (form.group > 1 ? MIN_GROUP_CHANNELS : MIN_CHANNELS)) return undefined;
       const { kernel_shape: kernel } = node.attributes as { readonly kernel_shape: readonly number[] };
-      return [weightGrad(x, g, { ...form, image, grid: g.shape.slice(2), kernel }, block)];
+      const each = (v: Value): Value => apart(v, form.group);
+      return [weightGrad(each(x), each(g), { ...form, image, grid: g.shape.slice(2), kernel }, block)];
     });
+
+/** Groups of channels as examples of their own. */
+const apart = (v: Value, group: number): Value =>
+  reshape(v, [v.shape[0]! * group, v.shape[1]! / group, ...v.shape.slice(2)]);
 
 interface Geometry extends ConvForm {
   readonly image: readonly number[];
@@ -36,17 +43,17 @@ interface Geometry extends ConvForm {
   readonly kernel: readonly number[];
 }
 
-/** x [N, C, ...], cotangent g [N, O, ...grid] -> [O, C, ...kernel]. */
+/** x [N groups, C, ...], cotangent g [N groups, O, ...grid] -> [groups O, C, ...kernel]. */
 const weightGrad = (x: Value, g: Value, geometry: Geometry, block: number): Value => {
-  const { kernel } = geometry,
+  const { kernel, group } = geometry,
     [batch, channels] = x.shape as [number, number],
-    outs = g.shape[1]!,
+    outs = group * g.shape[1]!,
     cells = sizeOf(geometry.grid),
     taps = sizeOf(kernel);
   const columns = sourcesOf(geometry),
     padded = columns.some((column) => column.includes(-1));
   const rows = channelRows(x, padded);
-  const product = cells >= MIN_CELLS_BATCHED ? batchedProduct(g, cells) : joinedProduct(g, cells);
+  const product = cells >= MIN_CELLS_BATCHED || group > 1 ? batchedProduct(g, cells, group) : joinedProduct(g, cells);
   const parts = pieces(taps, Math.ceil((cells * taps * channels) / MAX_PATCHES)).map(([from, to]) => {
     const index = rowIndex(columns.slice(from, to), sizeOf(geometry.image));
     const patches = isIdentity(index, rows.shape[1]!) ? rows : gather(rows, constant(index), 1);
@@ -66,10 +73,11 @@ const channelRows = (x: Value, padded: boolean): Value => {
   return padded ? pad(last, [0, 0, 0, 0, 1, 0]) : last;
 };
 
-/** [N, cells, K] -> [O, K]: a product an image, then the sum over the batch. */
-const batchedProduct = (g: Value, cells: number): ((patches: Value) => Value) => {
-  const each = reshape(g, [g.shape[0]!, g.shape[1]!, cells]);
-  return (patches) => reduceSum(matmul(each, patches), [0]);
+/** [N groups, cells, K] -> [groups, O, K]: a product an image, then the sum over the batch. */
+const batchedProduct = (g: Value, cells: number, group: number): ((patches: Value) => Value) => {
+  const [batch, outs] = g.shape as [number, number],
+    each = reshape(g, [batch, outs, cells]);
+  return (patches) => reduceSum(reshape(matmul(each, patches), [batch / group, group * outs, patches.shape[2]!]), [0]);
 };
 
 /** The same as one product over the batch and all positions. */
