@@ -70,15 +70,27 @@ interface Writing {
   readonly infos: ValueInfoProto[];
 }
 
-/** A graph without internal operators as a message. `names` is shared with the graphs around it. */
-export const emitGraph = (graph: Graph, names: Names, scope: EmitScope): GraphProto => {
-  const nodes = graphNodes(graph);
+/**
+ * A graph without internal operators as a message. `names` is shared with the graphs around it.
+ *
+ * @param outer  names that its last inputs have there: it reads them, and is not given them
+ */
+export const emitGraph = (
+  graph: Graph,
+  names: Names,
+  scope: EmitScope,
+  outer: readonly string[] = [],
+): GraphProto => {
+  const nodes = graphNodes(graph),
+    own = graph.inputs.slice(0, graph.inputs.length - outer.length);
   for (const node of nodes) names.reserve(definedNames(rawAttributes(node)));
   const writing: Writing = {
     scope,
     names,
     nodeNames: createNames([]),
-    valueNames: new Map(graph.inputs.map((v) => [v, scope.body ? names.take(v.node.name) : v.node.name])),
+    valueNames: new Map(
+      graph.inputs.map((v, i) => [v, outer[i - own.length] ?? (scope.body ? names.take(v.node.name) : v.node.name)]),
+    ),
     tensorNames: new Map(),
     read: new Set(
       [...nodes.flatMap((node) => node.inputs), ...Object.values(graph.outputs)].filter((v) => v !== undefined),
@@ -96,7 +108,7 @@ export const emitGraph = (graph: Graph, names: Names, scope: EmitScope): GraphPr
     name: graph.name || "graph",
     node: writing.nodes,
     initializer: writing.initializers,
-    input: graph.inputs.map((v) => valueInfo(writing.valueNames.get(v)!, v)),
+    input: own.map((v) => valueInfo(writing.valueNames.get(v)!, v)),
     output: outputs.map(({ name, value }) => valueInfo(name, value)),
     valueInfo: writing.infos,
   };
@@ -121,9 +133,10 @@ const writeNode = (writing: Writing, node: Node): void => {
   if (tensor) return void valueNames.set(only!, tensorName(writing, tensor, node.name));
   checkDomain(node, scope);
   const captures = originOf(node)?.captured ?? [];
-  const explicit = node.inputs.length - captures.length;
+  const explicit = node.inputs.length - (node.op.captured?.(node.attributes) ?? captures.length);
   const input = node.inputs.slice(0, explicit).map((v) => (v ? valueNames.get(v)! : ""));
-  const inner = new Map(captures.map((name, i) => [name, valueNames.get(node.inputs[explicit + i]!)!]));
+  const outer = node.inputs.slice(explicit).map((v) => valueNames.get(v!)!),
+    inner = new Map(captures.map((name, i) => [name, outer[i]!]));
   const wish = node.name || node.op.name;
   const output = node.outputs.map((v, i) => {
     if (!read.has(v) && i >= (node.op.optionalFrom ?? Infinity)) return "";
@@ -132,7 +145,7 @@ const writeNode = (writing: Writing, node: Node): void => {
     if (originOf(node) && read.has(v)) infos.push(valueInfo(name, v));
     return name;
   });
-  const attribute = attributesOf(writing, node, inner);
+  const attribute = attributesOf(writing, node, inner, outer);
   nodes.push({
     opType: node.op.name,
     ...(node.name && { name: writing.nodeNames.take(node.name) }),
@@ -174,14 +187,19 @@ const rawAttributes = (node: Node): AttributeProto[] =>
       )
     : [];
 
-const attributesOf = (writing: Writing, node: Node, captured: ReadonlyMap<string, string>): AttributeProto[] => {
+const attributesOf = (
+  writing: Writing,
+  node: Node,
+  captured: ReadonlyMap<string, string>,
+  outer: readonly string[],
+): AttributeProto[] => {
   const written: AttributeProto[] = rawAttributes(node).map((raw) => renameCaptured(raw, captured));
   for (const [name, { kind, default: fallback }] of Object.entries(node.op.attributes)) {
     const value = node.attributes[name];
     if (value === undefined || sameAttribute(value, fallback)) continue;
     if (kind === "opaque" && originOf(node)) continue;
     if (kind === "graph") {
-      const g = emitGraph(value as Graph, writing.names, { ...writing.scope, body: true });
+      const g = emitGraph(value as Graph, writing.names, { ...writing.scope, body: true }, outer);
       written.push({ name, type: ATTRIBUTE_TYPES.g, g });
     } else written.push(writeAttribute(name, kind, value, describeNode(node)));
   }

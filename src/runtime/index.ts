@@ -1,5 +1,6 @@
 export { blockSize } from "./block.ts";
 export { batchWithin, residentBytes, tooLittle } from "./budget.ts";
+export { callLength } from "./call-length.ts";
 export { keepIn, keptModels, keptRoot } from "./kept.ts";
 export * from "./cores.ts";
 export * from "./engine.ts";

@@ -8,7 +8,7 @@ import {
   simplify,
   simplifyAlgebra,
 } from "../../graph/index.ts";
-import { decomposeInternal, Scan } from "../../ops/index.ts";
+import { decomposeInternal, Loop, Scan } from "../../ops/index.ts";
 import { blockedConvs } from "./blocked-convs.ts";
 import { blockedLayout } from "./blocked-layout.ts";
 import { blockedWeightGrad } from "./blocked-weight-grad.ts";
@@ -160,7 +160,7 @@ export const cpuPasses: readonly Pass[] = [
 
 const bodies = (graph: Graph, options: Required<LowerOptions>): Graph =>
   rewrite(graph, ({ op, attributes, name }, inputs) =>
-    op === Scan
+    op === Scan || op === Loop
       ? emitAll(op, inputs, { ...attributes, body: lowerForCpu(attributes["body"] as Graph, options) }, name)
       : undefined,
   );
