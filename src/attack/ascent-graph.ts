@@ -5,11 +5,11 @@ import type { LossName } from "../loss/index.ts";
 import {
   add,
   and,
+  argMax,
   cast,
   clip,
   equal,
   greater,
-  greaterOrEqual,
   IsNaN,
   less,
   maximum,
@@ -137,17 +137,15 @@ interface Verdict {
 const verdictOf = (logits: Value, labels: Value): Verdict => {
   const classes = rest(logits.shape),
     n = logits.shape[0]!,
-    z = reshape(logits, [n, classes]),
-    label = reshape(labels, [n, 1]);
+    z = reshape(logits, [n, classes]);
   const numbers = constant(i64(Array.from({ length: classes }, (_, k) => k), [1, classes]));
-  const largest = (among: Value): Value => reduceMax(where(among, z, scalarLike(z, -Infinity)), [1], false);
-  const right = largest(equal(numbers, label)),
-    earlier = largest(less(numbers, label)),
-    later = largest(greater(numbers, label));
-  const bad = greater(reduceMax(cast(emit(IsNaN, [z]), "float32"), [1], false), scalarLike(z, 0));
+  const right = equal(numbers, reshape(labels, [n, 1])),
+    least = scalarLike(z, -Infinity);
+  const margin = sub(reduceMax(where(right, least, z), [1], false), reduceMax(where(right, z, least), [1], false));
+  const bad = emit(IsNaN, [reduceL1(z, [1], false)]); // one that holds NaN, wherever that is
   return {
-    margin: where(bad, scalarLike(z, Infinity), sub(maximum(earlier, later), right)),
-    fools: or(bad, or(greaterOrEqual(earlier, right), greater(later, right))),
+    margin: where(bad, scalarLike(z, Infinity), margin),
+    fools: or(bad, not(equal(argMax(z, 1, false), labels))),
   };
 };
 

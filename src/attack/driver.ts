@@ -10,6 +10,7 @@ import {
 import { type Ascent, type Evaluation, project } from "./attack.ts";
 import { createFront, type Front, gather, keepAll, shrink } from "./front.ts";
 import type { AttackRequest, AttackResult } from "./request.ts";
+import type { Ranges } from "../threat/index.ts";
 import type { Target } from "./target.ts";
 import { marginOf, predictionOf } from "./verdict.ts";
 
@@ -23,6 +24,8 @@ interface Run {
   readonly steps: number;
   readonly restarts: number;
   readonly explores: boolean;
+  /** Of all examples, where the set has them. */
+  readonly ranges: Ranges | undefined;
   readonly result: AttackResult;
   /** Margin at each reported point. */
   readonly margins: Float64Array;
@@ -61,6 +64,7 @@ const prepare = (target: Target, request: AttackRequest): Run => {
     steps: attack.steps(options),
     restarts: attack.restarts(options),
     explores: attack.explores?.(options) ?? false,
+    ranges: threat.ranges(x, target.d),
     result: {
       adv: x.slice(),
       broken: new Uint8Array(n),
@@ -121,8 +125,8 @@ const FEW = 1 / 16;
 const takenIn = (answer: Evaluation | Ascent): number => ("next" in answer ? Math.max(...answer.asked) : 1);
 
 /** The start of an attack on the examples `rows`. */
-const begin = ({ request, options, explores, target }: Run, rows: readonly number[], stream: Rng): Front => {
-  const front = createFront(request, options, rows, target.d, stream);
+const begin = ({ request, options, explores, ranges, target }: Run, rows: readonly number[], stream: Rng): Front => {
+  const front = createFront(request, options, rows, { d: target.d, ranges, stream });
   if (!explores) project(front.context, front.state.adv);
   return front;
 };
@@ -155,8 +159,9 @@ const move = (run: Run, front: Front, answer: Evaluation | Ascent, keep: readonl
   const { attack } = run.request,
     all = keep.length === front.rows.length;
   if ("next" in answer) {
-    if (i > takenIn(answer)) release([front.state.adv]); // what the program gave before; the first points are the attack's own
-    release([answer.best]);
+    const { adv } = front.state;
+    if (i > takenIn(answer)) release([adv]); // what the program gave before; the first points are the attack's own
+    if (answer.best !== adv) release([answer.best]);
     front.state.adv = answer.next;
     if (!all) shrink(front, keep);
     return;
@@ -251,10 +256,11 @@ export const perturb = async (target: Target, request: AttackRequest): Promise<F
 const judgeAgain = async ({
   target: { d, classes, logits },
   request: { threat, x, labels },
+  ranges,
   result,
   confirmed,
 }: Run): Promise<void> => {
-  threat.project(x, result.adv, d);
+  project({ x, d, threat, ranges }, result.adv);
   const rows = Array.from(labels.keys()).filter((i) => result.broken[i] && !confirmed[i]);
   if (rows.length === 0) return;
   const answer = await logits(gather(result.adv, rows, d));

@@ -1,5 +1,6 @@
 import type { OptionSpec, OptionValues, Rng } from "../core/index.ts";
 import { type AttackContext, type AttackState, keepRows } from "./attack.ts";
+import type { Ranges } from "../threat/index.ts";
 import type { AttackRequest } from "./request.ts";
 
 type Options = OptionValues<OptionSpec>;
@@ -15,19 +16,18 @@ export interface Front {
   readonly rngOf: (example: number) => Rng;
 }
 
-/** One start of an attack on the examples `rows`. @param stream  of this start; examples split it by their number */
+/** One start of an attack on the examples `rows`. @param ranges  of all. @param stream  of this start; examples split it by their number */
 export const createFront = (
   { attack, x, labels, threat, ids }: AttackRequest,
   options: Options,
   rows: readonly number[],
-  d: number,
-  stream: Rng,
+  { d, ranges, stream }: { readonly d: number; readonly ranges: Ranges | undefined; readonly stream: Rng },
 ): Front => {
   const rngOf = (example: number): Rng => stream.split(ids?.[example] ?? example);
   const mine = gather(x, rows, d);
   const context: AttackContext<Options> = {
     x: mine,
-    ranges: threat.ranges(mine, d),
+    ranges: ranges && { low: gather(ranges.low, rows, d), high: gather(ranges.high, rows, d) },
     labels: Int32Array.from(rows, (i) => labels[i]!),
     n: rows.length,
     d,

@@ -4,12 +4,12 @@ import { createGraph, type Graph, withBatch } from "../graph/index.ts";
 import type { LossName } from "../loss/index.ts";
 import type { Ranges } from "../threat/index.ts";
 import {
-  callLength,
   type CompileOptions,
   cpuOptions,
   type Feeds,
   hasLoops,
   lowerForCpu,
+  productsOf,
   type Program,
   type Runtime,
   type Winograd,
@@ -29,7 +29,7 @@ export interface Target extends Disposable {
   /** Logits, losses and their gradients at n rows of d. @throws as `logits` */
   readonly evaluate: (x: Float32Array, labels: Int32Array, loss: LossName) => Promise<Evaluation>;
   /**
-   * Where the target can: steps in one call, as many as take a bounded time. @throws as `logits`
+   * Where the target can: steps in one call: fewer than asked for where they would take long. @throws as `logits`
    */
   readonly ascend?: ((x: Float32Array, labels: Int32Array, loss: LossName, climb: Climb) => Promise<Ascent>) | undefined;
 }
@@ -63,16 +63,18 @@ export interface TargetOptions extends CompileOptions {
 export const targetGraphs = async (
   model: Graph,
   losses: readonly LossName[],
-  { winograd = true }: TargetOptions = {},
+  { winograd = true, rows }: TargetOptions = {},
 ): Promise<readonly Graph[]> => {
   const lowered = async (graph: Graph, gains: Winograd): Promise<Graph> =>
     lowerForCpu(graph, await cpuOptions(graph, gains));
   const gains = model.inputs[0]?.shape[0] !== 1 && winograd;
   return Promise.all([
     lowered(forwardGraph(model), false),
-    ...losses.map((loss) => lowered(ascentGraph(model, loss), gains)),
+    ...losses.map((loss) => lowered(ascentGraph(sized(model, rows), loss), gains)),
   ]);
 };
+
+const sized = (graph: Graph, rows: number | undefined): Graph => (rows ? withBatch(graph, rows) : graph);
 
 /** The model with its first output alone. */
 const forwardGraph = (model: Graph): Graph => {
@@ -99,11 +101,10 @@ export const createTarget = async (
   const gradients = new Map<string, Promise<Program>>();
   // One program for gradients and for whole steps: the weights are there once, and a step costs next to nothing.
   const gradientOf = (loss: LossName, count: number): Promise<Program> => {
-    const known = count === most ? count : 0,
+    const known = count === most ? count : undefined,
       key = `${loss}/${known}`;
-    const graph = (): Graph => (loops ? ascentGraph : gradientGraph)(model, loss);
-    const program =
-      gradients.get(key) ?? runtime.compile(known > 0 ? withBatch(graph(), known) : graph(), gradientOptions);
+    const build = loops ? ascentGraph : gradientGraph;
+    const program = gradients.get(key) ?? runtime.compile(build(sized(model, known), loss), gradientOptions);
     gradients.set(key, program);
     return program;
   };
@@ -135,16 +136,12 @@ export const createTarget = async (
     );
   };
   const sizeFor = (n: number): number => batch ?? Math.min(n, most ?? n);
-  /** Milliseconds that a step took for an example, when it was last asked. */
-  const pace = new Map<LossName, number>();
+  const products = productsOf(model, 1) / (batch ?? 1);
   const ascend: Target["ascend"] = async (x, labels, loss, climb) => {
-    const n = labels.length,
-      steps = Math.min(climb.most, callLength(n * (pace.get(loss) ?? Infinity)));
-    await gradientOf(loss, sizeFor(n)); // compiling is no part of a step
-    const began = performance.now();
-    const ascent = await differentiate(loss, ASCENT, x, labels, { ...climb, most: steps });
-    pace.set(loss, (performance.now() - began) / steps / n);
-    return ascent;
+    const most = Math.min(climb.most, stepsInCall(labels.length * products));
+    const wanted = most === 1 ? ASCENT : ([...ASCENT, "best"] as const); // a single point is the best
+    const ascent: Partial<Ascent> = await differentiate(loss, wanted, x, labels, { ...climb, most });
+    return { best: x, ...ascent } as Ascent;
   };
   /** Rows of inputs to rows of outputs. */
   const run = async <K extends string>(
@@ -188,7 +185,14 @@ export const createTarget = async (
   };
 };
 
-const ASCENT = ["next", "best", "margin", "fools", "asked", "slope"] as const;
+/** Products that a call of many steps may take: a fraction of a second, short to whoever waits for an answer. */
+const CALL_PRODUCTS = 3e10;
+const MOST_STEPS = 64;
+/** The same on every machine, so that a seed gives the same bits. @param forward  products of a forward pass */
+const stepsInCall = (forward: number): number =>
+  Math.max(1, Math.min(MOST_STEPS, Math.floor(CALL_PRODUCTS / (2 * forward))));
+
+const ASCENT = ["next", "margin", "fools", "asked", "slope"] as const;
 
 const floats = ({ data }: Tensor): Float32Array =>
   data instanceof Float32Array ? data : Float32Array.from(data as Float64Array);

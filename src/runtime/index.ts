@@ -1,6 +1,5 @@
 export { blockSize } from "./block.ts";
 export { batchWithin, residentBytes, tooLittle } from "./budget.ts";
-export { callLength } from "./call-length.ts";
 export { keepIn, keptModels, keptRoot } from "./kept.ts";
 export * from "./cores.ts";
 export * from "./engine.ts";
@@ -28,3 +27,4 @@ export type { JobContext, JobFunction } from "./protocol.ts";
 export { type Ceiling, measureCeilings } from "./ceiling.ts";
 export { writtenForWebgpu } from "./webgpu.ts";
 export { gpuStatus, type GpuStatus } from "./gpu.ts";
+export { productsOf } from "./work.ts";

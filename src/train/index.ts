@@ -4,6 +4,6 @@ export { hasRun, loadRun, type Manifest, readManifest, type RunState } from "./r
 export { decodeSafetensors, encodeSafetensors, type Safetensors } from "./safetensors.ts";
 export { stepWithin, type StepRequest } from "./step-within.ts";
 export { trainStepGraph } from "./step-graph.ts";
-export { createSteps, type Steps } from "./steps.ts";
+export { callLength, createSteps, type Steps } from "./steps.ts";
 export type { TrainProgress } from "./job.ts";
 export * from "./train.ts";

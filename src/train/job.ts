@@ -1,9 +1,10 @@
 import { sizeOf, type Tensor } from "../core/index.ts";
-import { callLength, type JobContext } from "../runtime/index.ts";
+import type { JobContext } from "../runtime/index.ts";
 import { advance, diverged, mostTogether } from "./advance.ts";
 import type { EpochRecord } from "./config.ts";
 import { prepareRun, type Run, type TrainJob } from "./run.ts";
 import { saveRun } from "./run-folder.ts";
+import { callLength } from "./steps.ts";
 import { closeEpoch } from "./validate.ts";
 
 /** What a run tells while it works. */

@@ -107,3 +107,13 @@ const repeated = (step: Graph, names: ReadonlySet<string>): Graph => {
     Object.fromEntries(Object.keys(body.outputs).map((name, i) => [name, results[i]!])),
   );
 };
+
+/** Milliseconds that a call may take: long beside its overhead, short to whoever waits for an answer. */
+const CALL_MS = 1000;
+const MOST_STEPS = 64;
+/** Bytes of the examples of a call: they are laid side by side for it. */
+const CALL_BYTES = 16e6;
+
+/** Steps for one call, when one takes so many milliseconds and so many bytes of examples. */
+export const callLength = (stepMs: number, stepBytes: number): number =>
+  Math.max(1, Math.floor(Math.min(MOST_STEPS, CALL_MS / stepMs, CALL_BYTES / stepBytes)));

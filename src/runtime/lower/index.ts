@@ -14,6 +14,7 @@ import { blockedLayout } from "./blocked-layout.ts";
 import { blockedWeightGrad } from "./blocked-weight-grad.ts";
 import { channelTransposes } from "./channel-transposes.ts";
 import { flipStride1 } from "./flip-stride-1.ts";
+import { loopInvariants } from "./loop-invariants.ts";
 import { packedWeights } from "./packed.ts";
 import { phaseDataGrad } from "./phase-data-grad.ts";
 import { rowMoves } from "./row-moves.ts";
@@ -68,6 +69,11 @@ export const cpuPasses: readonly Pass[] = [
     name: "bodies",
     summary: "the graphs inside of loops, by all passes",
     run: (graph, options) => bodies(graph, options),
+  },
+  {
+    name: "loop-invariants",
+    summary: "what loops make of values that never change, made before them",
+    run: loopInvariants,
   },
   {
     name: "simplify",
