@@ -1,5 +1,5 @@
 import { filledLike } from "../autodiff/index.ts";
-import { f32, i64 } from "../core/index.ts";
+import { f32, i64, sizeOf } from "../core/index.ts";
 import { constant, createGraph, emit, type Graph, input, type Shape, type Value } from "../graph/index.ts";
 import type { LossName } from "../loss/index.ts";
 import {
@@ -85,6 +85,7 @@ export const ascentGraph = (model: Graph, loss: LossName): Graph => {
   });
 };
 
+/** A value of the body, as the graph around it has it. */
 const again = ({ node, dtype, shape }: Value): Value => input(node.name, dtype, shape);
 const mapStates = (states: States, f: (v: Value, name: string) => Value): States =>
   Object.fromEntries(Object.entries(states).map(([name, v]) => [name, f(v as Value, name)])) as unknown as States;
@@ -105,10 +106,12 @@ const startOf = (x: Value, labels: Value, logits: Shape): States => {
     slope: zero,
     gradient: x,
     loss: zero,
-    logits: add(alongRows(zero, logits), constant(f32(new Float32Array(rest(logits)), [1, ...logits.slice(1)]))),
+    logits: add(
+      alongRows(zero, logits),
+      constant(f32(new Float32Array(sizeOf(logits.slice(1))), [1, ...logits.slice(1)])),
+    ),
   };
 };
-const rest = (shape: Shape): number => shape.slice(1).reduce((size, d) => size * d, 1);
 
 /** Large enough to make every normal float32 number a whole step. */
 const HUGE = 3e38;
@@ -135,10 +138,15 @@ interface Verdict {
  * scores the first. A row that holds NaN is fooled, by an infinite margin.
  */
 const verdictOf = (logits: Value, labels: Value): Verdict => {
-  const classes = rest(logits.shape),
+  const classes = sizeOf(logits.shape.slice(1)),
     n = logits.shape[0]!,
     z = reshape(logits, [n, classes]);
-  const numbers = constant(i64(Array.from({ length: classes }, (_, k) => k), [1, classes]));
+  const numbers = constant(
+    i64(
+      Array.from({ length: classes }, (_, k) => k),
+      [1, classes],
+    ),
+  );
   const right = equal(numbers, reshape(labels, [n, 1])),
     least = scalarLike(z, -Infinity);
   const margin = sub(reduceMax(where(right, least, z), [1], false), reduceMax(where(right, z, least), [1], false));

@@ -101,11 +101,12 @@ const runOnce = async (run: Run, restart: number, stream: Rng): Promise<boolean>
   const rows = Array.from(request.labels.keys()).filter((i) => exhaustive || !result.broken[i]);
   if (rows.length === 0) return true;
   const front = begin(run, rows, stream);
-  for (let i = 0; i <= steps; ) {
+  for (let i = 0; i <= steps;) {
     if (cancelled?.()) return false;
-    const answer = await ask(run, front, i, exhaustive ? steps : front.together);
-    const keep = judge(run, front, answer),
-      n = front.rows.length;
+    const n = front.rows.length,
+      together = Math.min(exhaustive ? steps : front.together, run.target.stepsInCall(n));
+    const answer = await ask(run, front, i, together),
+      keep = judge(run, front, answer);
     i += takenIn(answer);
     onStep?.(restart * (steps + 1) + i, restarts * (steps + 1));
     if (i > steps || keep.length === 0) break;
@@ -147,7 +148,7 @@ const ask = async (
     length = attack.stepLength?.(context),
     { labels, ranges } = context;
   return target.ascend && length !== undefined && ranges
-    ? target.ascend(state.adv, labels, loss, { length, ranges, exhaustive, most: Math.min(together, steps - i) })
+    ? target.ascend(state.adv, labels, loss, { length, ranges, exhaustive, steps: Math.min(together, steps - i) })
     : target.evaluate(state.adv, labels, loss);
 };
 
@@ -241,7 +242,7 @@ export const perturb = async (target: Target, request: AttackRequest): Promise<F
     stream = createRng(request.seed).split(request.attack.name).split(0);
   const rows = Array.from(request.labels.keys()),
     front = begin(run, rows, stream);
-  for (let i = 0; i < run.steps; ) {
+  for (let i = 0; i < run.steps;) {
     const answer = await ask(run, front, i, run.steps);
     i += takenIn(answer);
     move(run, front, answer, rows, i);

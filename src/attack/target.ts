@@ -28,10 +28,12 @@ export interface Target extends Disposable {
   readonly logits: (x: Float32Array) => Promise<Float32Array>;
   /** Logits, losses and their gradients at n rows of d. @throws as `logits` */
   readonly evaluate: (x: Float32Array, labels: Int32Array, loss: LossName) => Promise<Evaluation>;
-  /**
-   * Where the target can: steps in one call: fewer than asked for where they would take long. @throws as `logits`
-   */
-  readonly ascend?: ((x: Float32Array, labels: Int32Array, loss: LossName, climb: Climb) => Promise<Ascent>) | undefined;
+  /** Where the target can: steps in one call. @throws as `logits` */
+  readonly ascend?:
+    | ((x: Float32Array, labels: Int32Array, loss: LossName, climb: Climb) => Promise<Ascent>)
+    | undefined;
+  /** Steps on n rows that take no longer than whoever waits for an answer bears: the same on every machine. */
+  readonly stepsInCall: (n: number) => number;
 }
 
 /** Steps of length `length` along the sign of the gradient, cut to the ranges of the elements. */
@@ -40,8 +42,8 @@ export interface Climb {
   readonly ranges: Ranges;
   /** Examples that are fooled go on counting: see {@link Ascent}. */
   readonly exhaustive: boolean;
-  /** Steps at most, from 1. */
-  readonly most: number;
+  /** From 1. */
+  readonly steps: number;
 }
 
 export interface TargetOptions extends CompileOptions {
@@ -131,18 +133,17 @@ export const createTarget = async (
       {
         [step!]: scalar(climb.length),
         [exhaustive!]: { dtype: "bool", shape: [], data: Uint8Array.of(climb.exhaustive ? 1 : 0) },
-        [steps!]: i64([climb.most], []),
+        [steps!]: i64([climb.steps], []),
       },
     );
   };
   const sizeFor = (n: number): number => batch ?? Math.min(n, most ?? n);
-  const products = productsOf(model, 1) / (batch ?? 1);
   const ascend: Target["ascend"] = async (x, labels, loss, climb) => {
-    const most = Math.min(climb.most, stepsInCall(labels.length * products));
-    const wanted = most === 1 ? ASCENT : ([...ASCENT, "best"] as const); // a single point is the best
-    const ascent: Partial<Ascent> = await differentiate(loss, wanted, x, labels, { ...climb, most });
+    const wanted = climb.steps === 1 ? ASCENT : ([...ASCENT, "best"] as const); // a single point is the best
+    const ascent: Partial<Ascent> = await differentiate(loss, wanted, x, labels, climb);
     return { best: x, ...ascent } as Ascent;
   };
+  const products = 2 * (productsOf(model, 1) / (batch ?? 1)); // of a gradient
   /** Rows of inputs to rows of outputs. */
   const run = async <K extends string>(
     program: Program,
@@ -175,9 +176,10 @@ export const createTarget = async (
         length: 0,
         ranges: { low: x, high: x },
         exhaustive: true,
-        most: 1,
+        steps: 1,
       }),
     ascend: loops ? ascend : undefined,
+    stepsInCall: (n) => Math.max(1, Math.min(MOST_STEPS, Math.floor(CALL_PRODUCTS / (n * products)))),
     [Symbol.dispose]: () => {
       forward.dispose();
       for (const program of gradients.values()) program.then((p) => p.dispose()).catch(() => undefined);
@@ -185,12 +187,9 @@ export const createTarget = async (
   };
 };
 
-/** Products that a call of many steps may take: a fraction of a second, short to whoever waits for an answer. */
-const CALL_PRODUCTS = 3e10;
+/** Products that a call of many steps may take: up to a second. Counted, not timed: a seed gives the same bits. */
+const CALL_PRODUCTS = 1e11;
 const MOST_STEPS = 64;
-/** The same on every machine, so that a seed gives the same bits. @param forward  products of a forward pass */
-const stepsInCall = (forward: number): number =>
-  Math.max(1, Math.min(MOST_STEPS, Math.floor(CALL_PRODUCTS / (2 * forward))));
 
 const ASCENT = ["next", "margin", "fools", "asked", "slope"] as const;
 

@@ -75,12 +75,7 @@ interface Writing {
  *
  * @param outer  names that its last inputs have there: it reads them, and is not given them
  */
-export const emitGraph = (
-  graph: Graph,
-  names: Names,
-  scope: EmitScope,
-  outer: readonly string[] = [],
-): GraphProto => {
+export const emitGraph = (graph: Graph, names: Names, scope: EmitScope, outer: readonly string[] = []): GraphProto => {
   const nodes = graphNodes(graph),
     own = graph.inputs.slice(0, graph.inputs.length - outer.length);
   for (const node of nodes) names.reserve(definedNames(rawAttributes(node)));

@@ -44,10 +44,7 @@ export const Loop = defineOp({
 const check = ({ node: { name }, dtype, shape }: Value, given: Value | undefined): void => {
   if (given?.dtype === dtype && sameShape(given.shape, shape)) return;
   const got = given ? `${given.dtype}${formatShape(given.shape)}` : "none";
-  throw new TemperError(
-    "bad-shape",
-    `the body's input "${name}" wants ${dtype}${formatShape(shape)}, got ${got}.`,
-  );
+  throw new TemperError("bad-shape", `the body's input "${name}" wants ${dtype}${formatShape(shape)}, got ${got}.`);
 };
 
 const integer = (value: number): Array64 => ({ dtype: "int64", shape: [], data: Float64Array.of(value) });
