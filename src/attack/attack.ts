@@ -29,11 +29,20 @@ export interface Evaluation {
   readonly logits: Float32Array;
 }
 
-/** An evaluation whose step was taken in the same program. */
-export interface Ascent extends Evaluation {
-  /** The points after the step, in the set; NaN may be in rows whose `slope` is not finite. */
+/** Some steps that were taken in the model's own program, and what it said on the way. Row i belongs to example i. */
+export interface Ascent {
+  /** Points after the last step, in the set. */
   readonly next: Float32Array;
-  /** Sum of the absolute gradient of each row. */
+  /**
+   * Of all points that steps were taken from the one of largest margin (largest wrong score minus the label's), fooling
+   * ones before others; that margin, and 1 where it fools.
+   */
+  readonly best: Float32Array;
+  readonly margin: Float32Array;
+  readonly fools: Float32Array;
+  /** Gradients that count: all, or where it is not exhaustive those up to the first fooling point, which then is `best`. */
+  readonly asked: Float32Array;
+  /** First sum of an absolute gradient among them that is above 0, else the last. */
   readonly slope: Float32Array;
 }
 

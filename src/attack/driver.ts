@@ -8,8 +8,9 @@ import {
   TemperError,
 } from "../core/index.ts";
 import { type Ascent, type Evaluation, project } from "./attack.ts";
-import { createFront, type Front, gather, shrink } from "./front.ts";
+import { createFront, type Front, gather, keepAll, shrink } from "./front.ts";
 import type { AttackRequest, AttackResult } from "./request.ts";
+import type { Ranges } from "../threat/index.ts";
 import type { Target } from "./target.ts";
 import { marginOf, predictionOf } from "./verdict.ts";
 
@@ -23,6 +24,8 @@ interface Run {
   readonly steps: number;
   readonly restarts: number;
   readonly explores: boolean;
+  /** Of all examples, where the set has them. */
+  readonly ranges: Ranges | undefined;
   readonly result: AttackResult;
   /** Margin at each reported point. */
   readonly margins: Float64Array;
@@ -61,6 +64,7 @@ const prepare = (target: Target, request: AttackRequest): Run => {
     steps: attack.steps(options),
     restarts: attack.restarts(options),
     explores: attack.explores?.(options) ?? false,
+    ranges: threat.ranges(x, target.d),
     result: {
       adv: x.slice(),
       broken: new Uint8Array(n),
@@ -97,30 +101,46 @@ const runOnce = async (run: Run, restart: number, stream: Rng): Promise<boolean>
   const rows = Array.from(request.labels.keys()).filter((i) => exhaustive || !result.broken[i]);
   if (rows.length === 0) return true;
   const front = begin(run, rows, stream);
-  for (let i = 0; i <= steps; i++) {
+  for (let i = 0; i <= steps;) {
     if (cancelled?.()) return false;
-    const evaluation = await ask(run, front, i);
-    const keep = judge(run, front, evaluation);
-    onStep?.(restart * (steps + 1) + i + 1, restarts * (steps + 1));
-    if (i === steps || keep.length === 0) break;
-    const kept = keep.length < front.rows.length ? shrink(front, evaluation, keep) : evaluation;
-    move(run, front, kept, i);
+    const n = front.rows.length,
+      together = Math.min(exhaustive ? steps : front.together, run.target.stepsInCall(n));
+    const answer = await ask(run, front, i, together),
+      keep = judge(run, front, answer);
+    i += takenIn(answer);
+    onStep?.(restart * (steps + 1) + i, restarts * (steps + 1));
+    if (i > steps || keep.length === 0) break;
+    front.together = keep.length > (1 - FEW) * n ? 2 * front.together : 1;
+    move(run, front, answer, keep, i);
   }
   return true;
 };
 
+/**
+ * Share of the examples that may fall in a call while calls get longer: their further steps are for nothing, but a call
+ * costs something too.
+ */
+const FEW = 1 / 16;
+
+/** Steps that an answer stands for: a row that stands was asked at each. */
+const takenIn = (answer: Evaluation | Ascent): number => ("next" in answer ? Math.max(...answer.asked) : 1);
+
 /** The start of an attack on the examples `rows`. */
-const begin = ({ request, options, explores, target }: Run, rows: readonly number[], stream: Rng): Front => {
-  const front = createFront(request, options, rows, target.d, stream);
+const begin = ({ request, options, explores, ranges, target }: Run, rows: readonly number[], stream: Rng): Front => {
+  const front = createFront(request, options, rows, { d: target.d, ranges, stream });
   if (!explores) project(front.context, front.state.adv);
   return front;
 };
 
-/** What the model says about the points. The last ones need no gradient, attacks without gradients none at all. */
+/**
+ * What the model says about the points. The last ones need no gradient, attacks without gradients none at all.
+ * @param together  steps at most, where the target takes them itself
+ */
 const ask = async (
-  { target, request: { attack }, options, steps }: Run,
+  { target, request: { attack, exhaustive = false }, options, steps }: Run,
   { state, context }: Front,
   i: number,
+  together: number,
 ): Promise<Evaluation | Ascent> => {
   if (attack.access !== "gradient" || i === steps)
     return { gradient: new Float32Array(), loss: new Float32Array(), logits: await target.logits(state.adv) };
@@ -128,32 +148,29 @@ const ask = async (
     length = attack.stepLength?.(context),
     { labels, ranges } = context;
   return target.ascend && length !== undefined && ranges
-    ? target.ascend(state.adv, labels, loss, length, ranges)
+    ? target.ascend(state.adv, labels, loss, { length, ranges, exhaustive, steps: Math.min(together, steps - i) })
     : target.evaluate(state.adv, labels, loss);
 };
 
 /**
- * Takes the attack's step onto the set, or the one that the program took: no row moves along a gradient that is not
- * finite.
+ * Takes the attack's step onto the set, or those that the program took, with the rows in `keep` only.
+ * @param i  steps with this one
  */
-const move = (
-  { request: { attack }, explores }: Run,
-  { context, state }: Front,
-  evaluation: Evaluation | Ascent,
-  i: number,
-): void => {
-  if (!("next" in evaluation)) {
-    attack.step(context, state, evaluation, i);
-    if (!explores) project(context, state.adv);
+const move = (run: Run, front: Front, answer: Evaluation | Ascent, keep: readonly number[], i: number): void => {
+  const { attack } = run.request,
+    all = keep.length === front.rows.length;
+  if ("next" in answer) {
+    const { adv } = front.state;
+    if (i > takenIn(answer)) release([adv]); // what the program gave before; the first points are the attack's own
+    if (answer.best !== adv) release([answer.best]);
+    front.state.adv = answer.next;
+    if (!all) shrink(front, keep);
     return;
   }
-  const { next, slope } = evaluation,
-    { d } = context;
-  slope.forEach((size, row) => {
-    if (!Number.isFinite(size)) next.set(state.adv.subarray(row * d, (row + 1) * d), row * d);
-  });
-  if (i > 0) release([state.adv]); // what the program gave before; the first points are the attack's own
-  state.adv = next;
+  const n = front.rows.length;
+  if (!all) shrink(front, keep);
+  attack.step(front.context, front.state, all ? answer : keepAll(answer, keep, n), i - 1);
+  if (!run.explores) project(front.context, front.state.adv);
 };
 
 /**
@@ -166,30 +183,53 @@ const NEAR = 0.99;
 const judge = (
   { target: { d, classes }, request: { threat, exhaustive }, explores, result, margins, confirmed }: Run,
   { rows, context: { x, labels }, state: { adv } }: Front,
-  evaluation: Evaluation | Ascent,
+  answer: Evaluation | Ascent,
 ): number[] => {
-  const { logits, loss } = evaluation,
-    withGradient = loss.length > 0,
+  const { best, margin, fools, asked, slope } = "next" in answer ? answer : seenAt(adv, labels, answer, classes);
+  const withGradient = slope.length > 0,
     sure = !withGradient && !explores; // the forward pass itself, at the very point
   const inside = explores ? threat.contains(x, adv, d) : undefined;
   const counts = withGradient ? result.gradientEvaluations : result.forwardEvaluations;
   return Array.from(rows.keys()).filter((row) => {
     const example = rows[row]!,
-      label = labels[row]!;
-    counts[example]!++;
-    if (withGradient && !(result.slope[example]! > 0)) result.slope[example] = slopeOf(evaluation, row, d);
+      fooled = fools[row] === 1;
+    counts[example]! += asked[row]!;
+    if (withGradient && !(result.slope[example]! > 0)) result.slope[example] = slope[row]!;
     if (inside?.[row] === 0) return true;
-    const fools = predictionOf(logits, row, classes) !== label,
-      margin = marginOf(logits, row, classes, label);
-    const tie = sure && fools && confirmed[example] === 0 && margin >= NEAR * margins[example]!;
-    if (margin > margins[example]! || (fools && !result.broken[example]) || tie) {
-      result.adv.set(adv.subarray(row * d, (row + 1) * d), example * d);
-      margins[example] = margin;
+    const tie = sure && fooled && confirmed[example] === 0 && margin[row]! >= NEAR * margins[example]!;
+    if (margin[row]! > margins[example]! || (fooled && !result.broken[example]) || tie) {
+      result.adv.set(best.subarray(row * d, (row + 1) * d), example * d);
+      margins[example] = margin[row]!;
       confirmed[example] = sure ? 1 : 0;
     }
-    if (fools) result.broken[example] = 1;
-    return exhaustive || !fools;
+    if (fooled) result.broken[example] = 1;
+    return exhaustive || !fooled;
   });
+};
+
+/** An evaluation of single points in the words of an ascent; no slopes where there are no gradients. */
+const seenAt = (
+  adv: Float32Array,
+  labels: Int32Array,
+  { logits, gradient }: Evaluation,
+  classes: number,
+): Omit<Ascent, "next"> => {
+  const each = (f: (label: number, row: number) => number): Float32Array => Float32Array.from(labels, f),
+    d = gradient.length / labels.length;
+  return {
+    best: adv,
+    margin: each((label, row) => marginOf(logits, row, classes, label)),
+    fools: each((label, row) => (predictionOf(logits, row, classes) === label ? 0 : 1)),
+    asked: each(() => 1),
+    slope: gradient.length > 0 ? each((_, row) => slopeOf(gradient, row, d)) : gradient,
+  };
+};
+
+/** How steep the loss is at a row: the sum of its absolute gradient. */
+const slopeOf = (gradient: Float32Array, row: number, d: number): number => {
+  let sum = 0;
+  for (let i = row * d; i < (row + 1) * d; i++) sum += Math.abs(gradient[i]!);
+  return sum;
 };
 
 /**
@@ -198,19 +238,16 @@ const judge = (
  * @throws as {@link runAttack}
  */
 export const perturb = async (target: Target, request: AttackRequest): Promise<Float32Array> => {
-  const run = prepare(target, request),
+  const run = prepare(target, { ...request, exhaustive: true }),
     stream = createRng(request.seed).split(request.attack.name).split(0);
-  const front = begin(run, Array.from(request.labels.keys()), stream);
-  for (let i = 0; i < run.steps; i++) move(run, front, await ask(run, front, i), i);
+  const rows = Array.from(request.labels.keys()),
+    front = begin(run, rows, stream);
+  for (let i = 0; i < run.steps;) {
+    const answer = await ask(run, front, i, run.steps);
+    i += takenIn(answer);
+    move(run, front, answer, rows, i);
+  }
   return run.explores ? project(front.context, front.state.adv) : front.state.adv;
-};
-
-/** How steep the loss is at a row: the sum of its absolute gradient. */
-const slopeOf = (evaluation: Evaluation | Ascent, row: number, d: number): number => {
-  if ("slope" in evaluation) return evaluation.slope[row]!;
-  let sum = 0;
-  for (let i = row * d; i < (row + 1) * d; i++) sum += Math.abs(evaluation.gradient[i]!);
-  return sum;
 };
 
 /**
@@ -220,10 +257,11 @@ const slopeOf = (evaluation: Evaluation | Ascent, row: number, d: number): numbe
 const judgeAgain = async ({
   target: { d, classes, logits },
   request: { threat, x, labels },
+  ranges,
   result,
   confirmed,
 }: Run): Promise<void> => {
-  threat.project(x, result.adv, d);
+  project({ x, d, threat, ranges }, result.adv);
   const rows = Array.from(labels.keys()).filter((i) => result.broken[i] && !confirmed[i]);
   if (rows.length === 0) return;
   const answer = await logits(gather(result.adv, rows, d));

@@ -1,5 +1,6 @@
 import type { OptionSpec, OptionValues, Rng } from "../core/index.ts";
-import { type AttackContext, type AttackState, type Evaluation, keepRows } from "./attack.ts";
+import { type AttackContext, type AttackState, keepRows } from "./attack.ts";
+import type { Ranges } from "../threat/index.ts";
 import type { AttackRequest } from "./request.ts";
 
 type Options = OptionValues<OptionSpec>;
@@ -9,23 +10,24 @@ export interface Front {
   rows: readonly number[];
   context: AttackContext<Options>;
   state: AttackState;
+  /** Steps that the next call may take. */
+  together: number;
   /** Random stream of an example. */
   readonly rngOf: (example: number) => Rng;
 }
 
-/** One start of an attack on the examples `rows`. @param stream  of this start; examples split it by their number */
+/** One start of an attack on the examples `rows`. @param ranges  of all. @param stream  of this start; examples split it by their number */
 export const createFront = (
   { attack, x, labels, threat, ids }: AttackRequest,
   options: Options,
   rows: readonly number[],
-  d: number,
-  stream: Rng,
+  { d, ranges, stream }: { readonly d: number; readonly ranges: Ranges | undefined; readonly stream: Rng },
 ): Front => {
   const rngOf = (example: number): Rng => stream.split(ids?.[example] ?? example);
   const mine = gather(x, rows, d);
   const context: AttackContext<Options> = {
     x: mine,
-    ranges: threat.ranges(mine, d),
+    ranges: ranges && { low: gather(ranges.low, rows, d), high: gather(ranges.high, rows, d) },
     labels: Int32Array.from(rows, (i) => labels[i]!),
     n: rows.length,
     d,
@@ -34,11 +36,11 @@ export const createFront = (
     steps: attack.steps(options),
     rngFor: (row) => rngOf(rows[row]!),
   };
-  return { rows, context, state: attack.init(context), rngOf };
+  return { rows, context, state: attack.init(context), together: 1, rngOf };
 };
 
-/** Drops all rows of the front but those in `keep`, and gives what is left of the evaluation. */
-export const shrink = <E extends Evaluation>(front: Front, evaluation: E, keep: readonly number[]): E => {
+/** Drops all rows of the front but those in `keep`. */
+export const shrink = (front: Front, keep: readonly number[]): void => {
   const { context, state, rows, rngOf } = front,
     n = rows.length;
   const kept = keep.map((row) => rows[row]!),
@@ -53,11 +55,10 @@ export const shrink = <E extends Evaluation>(front: Front, evaluation: E, keep: 
     rngFor: (row) => rngOf(kept[row]!),
   };
   front.state = keepAll(state, keep, n);
-  return keepAll(evaluation, keep, n);
 };
 
 /** {@link keepRows} of every array of a record. */
-const keepAll = <R extends object>(record: R, keep: readonly number[], n: number): R =>
+export const keepAll = <R extends object>(record: R, keep: readonly number[], n: number): R =>
   Object.fromEntries(Object.entries(record).map(([name, rows]) => [name, keepRows(rows, keep, n)])) as R;
 
 /** Rows of `x` named by `rows`, copied. */

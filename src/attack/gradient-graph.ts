@@ -13,7 +13,6 @@ import {
   minimum,
   mul,
   neg,
-  reduceL1,
   reduceMax,
   reduceSum,
   reshape,
@@ -65,7 +64,7 @@ const lossRows = (model: Graph, { scores, classes }: Ends, labels: Value, loss: 
 };
 
 /** An input beside the model's own: with an underscore behind its name where the model has one of that name. */
-const further = (inputs: readonly Value[], name: string, dtype: DType, shape: Shape): Value =>
+export const further = (inputs: readonly Value[], name: string, dtype: DType, shape: Shape): Value =>
   inputs.some(({ node }) => node.name === name) ? further(inputs, `${name}_`, dtype, shape) : input(name, dtype, shape);
 
 /**
@@ -84,30 +83,6 @@ export const gradientGraph = (model: Graph, loss: LossName): Graph => {
     gradient: gradient ?? filledLike(x, 0),
     loss: rows,
     logits: output,
-  });
-};
-
-/** Large enough to make every normal float32 number a whole step. */
-const HUGE = 3e38;
-
-/**
- * {@link gradientGraph} and one step of length `step_size` along the sign of the gradient: further inputs `low` and `high`
- * (shape of the input: the range of every element) and the scalar `step_size`; further outputs `next`, the points after
- * the step, cut to their ranges, and `slope` [N], the sums of the absolute gradients.
- */
-export const ascentGraph = (model: Graph, loss: LossName): Graph => {
-  const graph = gradientGraph(model, loss),
-    x = graph.inputs[0]!,
-    gradient = graph.outputs["gradient"]!;
-  const low = further(graph.inputs, "low", "float32", x.shape),
-    high = further(graph.inputs, "high", "float32", x.shape),
-    step = further(graph.inputs, "step_size", "float32", []);
-  const signed = clip(mul(gradient, scalarLike(gradient, HUGE)), neg(step), step);
-  const axes = x.shape.slice(1).map((_, i) => i + 1);
-  return createGraph(`${model.name}.ascent`, [...graph.inputs, low, high, step], {
-    ...graph.outputs,
-    next: minimum(maximum(add(x, signed), low), high),
-    slope: reduceL1(gradient, axes, false),
   });
 };
 

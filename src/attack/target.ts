@@ -1,19 +1,22 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { formatShape, i64, scalar, sizeOf, type Tensor, TemperError } from "../core/index.ts";
-import { createGraph, type Graph } from "../graph/index.ts";
+import { createGraph, type Graph, withBatch } from "../graph/index.ts";
 import type { LossName } from "../loss/index.ts";
 import type { Ranges } from "../threat/index.ts";
 import {
   type CompileOptions,
   cpuOptions,
   type Feeds,
+  hasLoops,
   lowerForCpu,
+  productsOf,
   type Program,
   type Runtime,
   type Winograd,
 } from "../runtime/index.ts";
 import type { Ascent, Evaluation } from "./attack.ts";
-import { ascentGraph, classifierOf } from "./gradient-graph.ts";
+import { ascentGraph } from "./ascent-graph.ts";
+import { classifierOf, gradientGraph } from "./gradient-graph.ts";
 
 /** A classifier as attacks see it: logits, and gradients of losses of them. */
 export interface Target extends Disposable {
@@ -25,14 +28,22 @@ export interface Target extends Disposable {
   readonly logits: (x: Float32Array) => Promise<Float32Array>;
   /** Logits, losses and their gradients at n rows of d. @throws as `logits` */
   readonly evaluate: (x: Float32Array, labels: Int32Array, loss: LossName) => Promise<Evaluation>;
-  /**
-   * Where the target can: logits and losses, and the points one step of length `step` along the sign of the gradient
-   * ahead, cut to their ranges, in an array of their own. The gradient stays where it is, and is given empty.
-   * @throws as `logits`
-   */
+  /** Where the target can: steps in one call. @throws as `logits` */
   readonly ascend?:
-    | ((x: Float32Array, labels: Int32Array, loss: LossName, step: number, ranges: Ranges) => Promise<Ascent>)
+    | ((x: Float32Array, labels: Int32Array, loss: LossName, climb: Climb) => Promise<Ascent>)
     | undefined;
+  /** Steps on n rows that take no longer than whoever waits for an answer bears: the same on every machine. */
+  readonly stepsInCall: (n: number) => number;
+}
+
+/** Steps of length `length` along the sign of the gradient, cut to the ranges of the elements. */
+export interface Climb {
+  readonly length: number;
+  readonly ranges: Ranges;
+  /** Examples that are fooled go on counting: see {@link Ascent}. */
+  readonly exhaustive: boolean;
+  /** From 1. */
+  readonly steps: number;
 }
 
 export interface TargetOptions extends CompileOptions {
@@ -41,7 +52,10 @@ export interface TargetOptions extends CompileOptions {
    * logits that verdicts come from never do. Models of the fixed batch size 1 go without.
    */
   readonly winograd?: Winograd;
-  /** Most examples of one run; larger batches go in parts. Default: all at once. */
+  /**
+   * Most examples of one run; larger batches go in parts. Gradients of exactly so many use a program of their own, which
+   * can do more where weights are fed. Default: all at once.
+   */
   readonly rows?: number;
   /** Values of the graph's further inputs, asked for at each evaluation: weights that change while they are attacked. */
   readonly weights?: () => Feeds;
@@ -51,16 +65,18 @@ export interface TargetOptions extends CompileOptions {
 export const targetGraphs = async (
   model: Graph,
   losses: readonly LossName[],
-  { winograd = true }: TargetOptions = {},
+  { winograd = true, rows }: TargetOptions = {},
 ): Promise<readonly Graph[]> => {
   const lowered = async (graph: Graph, gains: Winograd): Promise<Graph> =>
     lowerForCpu(graph, await cpuOptions(graph, gains));
   const gains = model.inputs[0]?.shape[0] !== 1 && winograd;
   return Promise.all([
     lowered(forwardGraph(model), false),
-    ...losses.map((loss) => lowered(ascentGraph(model, loss), gains)),
+    ...losses.map((loss) => lowered(ascentGraph(sized(model, rows), loss), gains)),
   ]);
 };
+
+const sized = (graph: Graph, rows: number | undefined): Graph => (rows ? withBatch(graph, rows) : graph);
 
 /** The model with its first output alone. */
 const forwardGraph = (model: Graph): Graph => {
@@ -83,11 +99,15 @@ export const createTarget = async (
   const options: CompileOptions = { ...(device && { device }), ...(threads && { threads }) };
   const forward = await runtime.compile(forwardGraph(model), options);
   const gradientOptions = { ...options, winograd: batch !== 1 && winograd };
-  const gradients = new Map<LossName, Promise<Program>>();
+  const loops = hasLoops(device);
+  const gradients = new Map<string, Promise<Program>>();
   // One program for gradients and for whole steps: the weights are there once, and a step costs next to nothing.
-  const gradientOf = (loss: LossName): Promise<Program> => {
-    let program = gradients.get(loss);
-    if (!program) gradients.set(loss, (program = runtime.compile(ascentGraph(model, loss), gradientOptions)));
+  const gradientOf = (loss: LossName, count: number): Promise<Program> => {
+    const known = count === most ? count : undefined,
+      key = `${loss}/${known}`;
+    const build = loops ? ascentGraph : gradientGraph;
+    const program = gradients.get(key) ?? runtime.compile(build(sized(model, known), loss), gradientOptions);
+    gradients.set(key, program);
     return program;
   };
   const differentiate = async <K extends string>(
@@ -95,24 +115,35 @@ export const createTarget = async (
     wanted: readonly K[],
     x: Float32Array,
     labels: Int32Array,
-    step: number,
-    { low, high }: Ranges,
+    climb: Climb,
   ): Promise<Record<K, Float32Array>> => {
     if (labels.length * d !== x.length)
       throw new TemperError(
         "bad-shape",
         `${model.name}: ${x.length} numbers in examples ${formatShape(shape)} need a label for each example, got ${labels.length} labels.`,
       );
-    const program = await gradientOf(loss);
-    const [labelsName, lowName, highName, stepName] = Object.keys(program.inputs).slice(model.inputs.length) as [
-      string,
-      string,
-      string,
-      string,
-    ];
-    const rows = { [name]: x, [labelsName]: labels, [lowName]: low, [highName]: high };
-    return run(program, wanted, rows, { [stepName]: scalar(step) });
+    const program = await gradientOf(loss, sizeFor(labels.length));
+    const [labelsName, low, high, step, exhaustive, steps] = Object.keys(program.inputs).slice(model.inputs.length);
+    const rows = { [name]: x, [labelsName!]: labels };
+    if (!loops) return run(program, wanted, rows);
+    return run(
+      program,
+      wanted,
+      { ...rows, [low!]: climb.ranges.low, [high!]: climb.ranges.high },
+      {
+        [step!]: scalar(climb.length),
+        [exhaustive!]: { dtype: "bool", shape: [], data: Uint8Array.of(climb.exhaustive ? 1 : 0) },
+        [steps!]: i64([climb.steps], []),
+      },
+    );
   };
+  const sizeFor = (n: number): number => batch ?? Math.min(n, most ?? n);
+  const ascend: Target["ascend"] = async (x, labels, loss, climb) => {
+    const wanted = climb.steps === 1 ? ASCENT : ([...ASCENT, "best"] as const); // a single point is the best
+    const ascent: Partial<Ascent> = await differentiate(loss, wanted, x, labels, climb);
+    return { best: x, ...ascent } as Ascent;
+  };
+  const products = 2 * (productsOf(model, 1) / (batch ?? 1)); // of a gradient
   /** Rows of inputs to rows of outputs. */
   const run = async <K extends string>(
     program: Program,
@@ -126,7 +157,7 @@ export const createTarget = async (
         "bad-shape",
         `${model.name}: wants whole examples ${formatShape(shape)}, got ${rows[name]!.length} numbers.`,
       );
-    return inChunks(n, batch ?? Math.min(n, most ?? n), rows, async (part, count) => {
+    return inChunks(n, sizeFor(n), rows, async (part, count) => {
       const feeds = Object.entries(part).map(([key, data]) => [
         key,
         data instanceof Int32Array ? i64(Array.from(data)) : { dtype: "float32", shape: [count, ...shape], data },
@@ -141,17 +172,26 @@ export const createTarget = async (
     classes,
     logits: async (rows) => (await run(forward, [outputName], { [name]: rows }))[outputName]!,
     evaluate: (x, labels, loss) =>
-      differentiate(loss, ["gradient", "loss", "logits"], x, labels, 0, { low: x, high: x }),
-    ascend: async (x, labels, loss, step, ranges) => {
-      const wanted = ["next", "slope", "loss", "logits"] as const;
-      return { ...(await differentiate(loss, wanted, x, labels, step, ranges)), gradient: new Float32Array() };
-    },
+      differentiate(loss, ["gradient", "loss", "logits"], x, labels, {
+        length: 0,
+        ranges: { low: x, high: x },
+        exhaustive: true,
+        steps: 1,
+      }),
+    ascend: loops ? ascend : undefined,
+    stepsInCall: (n) => Math.max(1, Math.min(MOST_STEPS, Math.floor(CALL_PRODUCTS / (n * products)))),
     [Symbol.dispose]: () => {
       forward.dispose();
       for (const program of gradients.values()) program.then((p) => p.dispose()).catch(() => undefined);
     },
   };
 };
+
+/** Products that a call of many steps may take: up to a second. Counted, not timed: a seed gives the same bits. */
+const CALL_PRODUCTS = 1e11;
+const MOST_STEPS = 64;
+
+const ASCENT = ["next", "margin", "fools", "asked", "slope"] as const;
 
 const floats = ({ data }: Tensor): Float32Array =>
   data instanceof Float32Array ? data : Float32Array.from(data as Float64Array);

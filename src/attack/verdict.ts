@@ -19,5 +19,5 @@ export const marginOf = (logits: Float32Array, row: number, classes: number, lab
     if (score !== score) return Infinity;
     if (k !== label && score > wrong) wrong = score;
   }
-  return wrong - right;
+  return Math.fround(wrong - right); // as a program has it
 };

@@ -88,6 +88,8 @@ export interface OpType<A = Attributes> {
   readonly decompose?: (node: Node, inputs: Inputs) => readonly Value[];
   /** First output that a file leaves out where nothing reads it (the positions of MaxPool). Absent: all are written. */
   readonly optionalFrom?: number;
+  /** Operators with a body: how many of their last inputs it reads by name from the graph around it. */
+  readonly captured?: (attributes: A) => number;
   /** Elements of the (small, integer) output where they follow from shapes; undefined where they do not. */
   readonly extents?: (inputs: Inputs, attributes: A) => readonly Extent[] | undefined;
 }

@@ -54,8 +54,6 @@ export interface EmitScope {
   readonly used: Set<string>;
   /** A sub-graph: its inputs and outputs are matched by position, so that their names are free. */
   readonly body: boolean;
-  /** Names around a sub-graph for its last inputs, which it reads there. */
-  readonly shared?: readonly string[];
 }
 
 /** What is put together while one graph is written. */
@@ -73,20 +71,22 @@ interface Writing {
   readonly infos: ValueInfoProto[];
 }
 
-/** A graph without internal operators as a message. `names` is shared with the graphs around it. */
-export const emitGraph = (graph: Graph, names: Names, scope: EmitScope): GraphProto => {
-  const nodes = graphNodes(graph);
+/**
+ * A graph without internal operators as a message. `names` is shared with the graphs around it.
+ *
+ * @param outer  names that its last inputs have there: it reads them, and is not given them
+ */
+export const emitGraph = (graph: Graph, names: Names, scope: EmitScope, outer: readonly string[] = []): GraphProto => {
+  const nodes = graphNodes(graph),
+    own = graph.inputs.slice(0, graph.inputs.length - outer.length);
   for (const node of nodes) names.reserve(definedNames(rawAttributes(node)));
-  const { shared = [] } = scope,
-    own = graph.inputs.slice(0, graph.inputs.length - shared.length);
   const writing: Writing = {
     scope,
     names,
     nodeNames: createNames([]),
-    valueNames: new Map([
-      ...own.map((v) => [v, scope.body ? names.take(v.node.name) : v.node.name] as const),
-      ...shared.map((name, i) => [graph.inputs[own.length + i]!, name] as const),
-    ]),
+    valueNames: new Map(
+      graph.inputs.map((v, i) => [v, outer[i - own.length] ?? (scope.body ? names.take(v.node.name) : v.node.name)]),
+    ),
     tensorNames: new Map(),
     read: new Set(
       [...nodes.flatMap((node) => node.inputs), ...Object.values(graph.outputs)].filter((v) => v !== undefined),
@@ -128,11 +128,11 @@ const writeNode = (writing: Writing, node: Node): void => {
   const tensor = constantOf(only);
   if (tensor) return void valueNames.set(only!, tensorName(writing, tensor, node.name));
   checkDomain(node, scope);
-  const captures = originOf(node)?.captured ?? [],
-    sharing = (node.attributes[SHARED] as number | undefined) ?? 0;
-  const explicit = node.inputs.length - captures.length - sharing;
+  const captures = originOf(node)?.captured ?? [];
+  const explicit = node.inputs.length - (node.op.captured?.(node.attributes) ?? captures.length);
   const input = node.inputs.slice(0, explicit).map((v) => (v ? valueNames.get(v)! : ""));
-  const inner = new Map(captures.map((name, i) => [name, valueNames.get(node.inputs[explicit + i]!)!]));
+  const outer = node.inputs.slice(explicit).map((v) => valueNames.get(v!)!),
+    inner = new Map(captures.map((name, i) => [name, outer[i]!]));
   const wish = node.name || node.op.name;
   const output = node.outputs.map((v, i) => {
     if (!read.has(v) && i >= (node.op.optionalFrom ?? Infinity)) return "";
@@ -141,8 +141,7 @@ const writeNode = (writing: Writing, node: Node): void => {
     if (originOf(node) && read.has(v)) infos.push(valueInfo(name, v));
     return name;
   });
-  const shared = node.inputs.slice(node.inputs.length - sharing).map((v) => valueNames.get(v!)!);
-  const attribute = attributesOf(writing, node, inner, shared);
+  const attribute = attributesOf(writing, node, inner, outer);
   nodes.push({
     opType: node.op.name,
     ...(node.name && { name: writing.nodeNames.take(node.name) }),
@@ -188,7 +187,7 @@ const attributesOf = (
   writing: Writing,
   node: Node,
   captured: ReadonlyMap<string, string>,
-  shared: readonly string[],
+  outer: readonly string[],
 ): AttributeProto[] => {
   const written: AttributeProto[] = rawAttributes(node).map((raw) => renameCaptured(raw, captured));
   for (const [name, { kind, default: fallback }] of Object.entries(node.op.attributes)) {
@@ -196,7 +195,7 @@ const attributesOf = (
     if (value === undefined || sameAttribute(value, fallback) || name === SHARED) continue;
     if (kind === "opaque" && originOf(node)) continue;
     if (kind === "graph") {
-      const g = emitGraph(value as Graph, writing.names, { ...writing.scope, body: true, shared });
+      const g = emitGraph(value as Graph, writing.names, { ...writing.scope, body: true }, outer);
       written.push({ name, type: ATTRIBUTE_TYPES.g, g });
     } else written.push(writeAttribute(name, kind, value, describeNode(node)));
   }

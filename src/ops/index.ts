@@ -18,6 +18,7 @@ export * from "./concat.ts";
 export * from "./slice.ts";
 export * from "./pad.ts";
 export * from "./gather.ts";
+export * from "./loop.ts";
 export * from "./scan.ts";
 export * from "./scatter.ts";
 export * from "./tile.ts";

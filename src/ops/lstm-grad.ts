@@ -24,10 +24,10 @@ interface Course {
   readonly reverse?: boolean;
 }
 /** Gives the last states, and the results of all steps, stacked. */
-export type Loop = (course: Course) => Stepped;
+export type Recurrence = (course: Course) => Stepped;
 
 /** The steps one after another in the graph. */
-const written: Loop = ({ step, states, stacks, shared, reverse }) => {
+const written: Recurrence = ({ step, states, stacks, shared, reverse }) => {
   const steps = stacks[0]!.shape[0]!;
   const slices = stacks.map((v) => {
     const parts = steps === 1 ? [v] : split(v, new Array<number>(steps).fill(1), 0);
@@ -46,7 +46,7 @@ const written: Loop = ({ step, states, stacks, shared, reverse }) => {
 };
 
 /** The steps as the body of a Scan. */
-export const scanned: Loop = ({ step, states, stacks, shared, reverse = false }) => {
+export const scanned: Recurrence = ({ step, states, stacks, shared, reverse = false }) => {
   const inputs = (name: string, values: readonly Value[], drop = 0): readonly Value[] =>
     values.map((v, i) => input(`${name}${i}`, v.dtype, v.shape.slice(drop)));
   const given = [inputs("state", states), inputs("slice", stacks, 1), inputs("shared", shared)] as const,
@@ -73,7 +73,7 @@ export interface LstmForward {
  * i, o, f, the candidates m and t = tanh c, the slopes are dc/dh: o - h t; of the sums: those of i m, h and f c' times 1
  * minus the gate, and i - (i m) m of the candidates.
  */
-export const lstmForward = (loop: Loop, [x, w, r, b, , h, c]: Given): LstmForward => {
+export const lstmForward = (loop: Recurrence, [x, w, r, b, , h, c]: Given): LstmForward => {
   const { units, inputs, batch, steps } = lstmSizes([x, w, r]);
   if (steps < 1) throw new TemperError("unsupported", "LSTM: a gradient wants a known number of steps.");
   const state = (v: Value | undefined): Value => (v ? reshape(v, [batch, units]) : zeros(x!, units));
@@ -114,7 +114,7 @@ export const lstmForward = (loop: Loop, [x, w, r, b, , h, c]: Given): LstmForwar
  * @returns cotangents of x, w, r, b, h and c
  */
 export const lstmBackward = (
-  loop: Loop,
+  loop: Recurrence,
   [x, w, r]: Given,
   { slopes, rows }: LstmForward,
   [all, last, cells]: Given,

@@ -28,6 +28,7 @@ export const Scan = defineOp({
     scan_input_directions: attr.ints(),
     scan_output_directions: attr.ints(),
   },
+  captured: ({ num_shared }) => num_shared,
   infer: (given, { body, num_scan_inputs, num_shared }: ScanAttributes) => {
     const inputs = given as readonly { readonly shape: readonly Dim[] }[],
       stacked = inputs.length - num_shared,

@@ -1,6 +1,6 @@
 import { DTYPES, sizeOf } from "../core/index.ts";
 import { concretize, Constant, type Graph, graphNodes, Input, type Node, type Value } from "../graph/index.ts";
-import { Scan } from "../ops/index.ts";
+import { Loop, Scan } from "../ops/index.ts";
 
 /** When a value that a run makes is there, and where. Steps count nodes in {@link executionOrder}. */
 export interface Lifetime {
@@ -161,7 +161,7 @@ const reused = (
 
 /** What a node needs besides its inputs and outputs: a body's run, its constants, and states old and new. */
 const insideBytes = ({ op, attributes }: Node, batch: number): number => {
-  if (op !== Scan) return 0;
+  if (op !== Scan && op !== Loop) return 0;
   const { peakBytes, constantBytes, outputBytes } = planMemory(attributes["body"] as Graph, batch);
   return peakBytes + constantBytes + outputBytes;
 };

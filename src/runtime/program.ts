@@ -7,6 +7,9 @@ import type { Winograd } from "./lower/index.ts";
 export const DEVICES = ["cpu", "reference", "cuda", "webgpu"] as const;
 export type DeviceName = (typeof DEVICES)[number];
 
+/** Whether a device runs graphs inside of graphs (`repeat`, `scan`). */
+export const hasLoops = (device: DeviceName = "cpu"): boolean => device === "cpu" || device === "cuda";
+
 export interface CompileOptions {
   /** Keeps the lowered graph where `keepIn` says, if it has no weights inside: the next process need not lower it. Default true. */
   readonly cache?: boolean;

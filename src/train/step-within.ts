@@ -63,6 +63,6 @@ const needed = async (request: StepRequest, parts: number): Promise<number> => {
     { graph, rows } = stepOf(request, parts);
   const whole = withBatch(graph, batchSize),
     step = lowerForCpu(whole, await cpuOptions(whole, winograd));
-  const attack = objective.inner ? await targetGraphs(toGraph(definition), [objective.inner], { winograd }) : [];
+  const attack = objective.inner ? await targetGraphs(toGraph(definition), [objective.inner], { winograd, rows }) : [];
   return residentBytes([step, ...attack], rows, heldBytes);
 };

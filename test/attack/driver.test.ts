@@ -1,5 +1,6 @@
 import {
   apgd,
+  ascentGraph,
   attacks,
   type AttackRequest,
   attackStepGraph,
@@ -9,13 +10,15 @@ import {
   gradientGraph,
   perturb,
   pgd,
+  predictionOf,
   runAttack,
+  type Target,
 } from "temper/attack";
 import { createRng, f32, i64, scalar } from "temper/core";
-import { BATCH, constant, createGraph, emit, input } from "temper/graph";
+import { BATCH, constant, createGraph, emit, input, toArray64 } from "temper/graph";
 import { decodeModel, encodeModel, concatChunks } from "temper/onnx";
 import { flatten } from "temper/nn";
-import { MatMul, relu, Sqrt, toOnnx } from "temper/ops";
+import { evaluateGraph, MatMul, neg, relu, Sqrt, toOnnx } from "temper/ops";
 import type { Runtime } from "temper/runtime";
 import { threat } from "temper/threat";
 import { describe, expect, it } from "vitest";
@@ -62,15 +65,15 @@ describe("the count of evaluations", () => {
 });
 
 describe("broken examples", () => {
-  it("leave the batch at once, and nothing is compiled again for the smaller one", async () => {
-    const sizes: number[] = [];
+  it("leave the batch with the call in which they fall, and nothing is compiled again for the smaller one", async () => {
+    const calls: (readonly [size: number, steps: number])[] = [];
     let compiled = 0;
     const watched: Runtime = {
       compile: async (...args) => {
         compiled++;
         const program = await runtime.compile(...args);
         const run: typeof program.run = (feeds, wanted) => {
-          sizes.push(Object.values(feeds)[0]!.shape[0]!);
+          calls.push([Object.values(feeds)[0]!.shape[0]!, Number(feeds["steps"]?.data[0] ?? 0)]);
           return program.run(feeds, wanted);
         };
         return { ...program, run };
@@ -78,7 +81,7 @@ describe("broken examples", () => {
     };
     using target = await createTarget(watched, randomNetwork());
     const labels = argmax(await target.logits(x), target.classes);
-    sizes.length = 0;
+    calls.length = 0;
     const ran = await runAttack(target, {
       attack: pgd,
       options: { steps: 40, stepSize: 0.01, randomStart: false },
@@ -88,10 +91,14 @@ describe("broken examples", () => {
       seed: 1,
     });
     expect(compiled, "forward pass and gradient").toBe(2);
-    // Step k sees those that had not fallen before it.
-    const steps = sizes.slice(0, Math.max(...ran.gradientEvaluations));
-    expect(steps).toEqual(steps.map((_, k) => ran.gradientEvaluations.filter((n) => n > k).length));
-    expect(new Set(steps).size, "they fall one after the other").toBeGreaterThan(2);
+    let taken = 0;
+    for (const [size, steps] of calls.filter(([, steps]) => steps > 0)) {
+      expect(size, `at step ${taken}`).toBe(ran.gradientEvaluations.filter((n) => n > taken).length);
+      taken += steps;
+    }
+    expect(taken).toBeGreaterThanOrEqual(Math.max(...ran.gradientEvaluations));
+    expect(new Set(calls.map(([size]) => size)).size, "they fall one after the other").toBeGreaterThan(2);
+    expect(Math.max(...calls.map(([, steps]) => steps)), "calls get longer while few fall").toBeGreaterThan(3);
   });
 });
 
@@ -128,7 +135,7 @@ describe("runAttack", () => {
     });
   });
 
-  it("says how far it is and stops between steps; what it reports then was judged again all the same", async () => {
+  it("says how far it is and stops between calls; what it reports then was judged again all the same", async () => {
     const { target, labels, request } = await setting();
     const told: string[] = [];
     let asked = 0;
@@ -137,9 +144,9 @@ describe("runAttack", () => {
       exhaustive: true,
       options: { steps: 5, restarts: 2 },
       onStep: (done, total) => told.push(`${done}/${total}`),
-      cancelled: () => ++asked > 4,
+      cancelled: () => ++asked > 3,
     });
-    expect(told).toEqual(["1/12", "2/12", "3/12", "4/12"]);
+    expect(told).toEqual(["5/12", "6/12", "11/12"]);
     expect(stopped.complete).toBe(false);
     const found = argmax(await target.logits(stopped.adv), 5);
     labels.forEach((label, i) => expect(found[i] !== label).toBe(stopped.broken[i] === 1));
@@ -304,6 +311,111 @@ describe("steps in the model's own program", () => {
         expect(set.contains(x, inside.adv, D, 0)).toEqual(new Uint8Array(12).fill(1));
         expect(inside.adv).not.toEqual(x);
       }
+  });
+
+  it("are the same bits, however many a call takes", async () => {
+    const { target, request } = await setting();
+    const single: Target = {
+      ...target,
+      ascend: (points, labels, loss, climb) => target.ascend!(points, labels, loss, { ...climb, steps: 1 }),
+    };
+    for (const loss of ["cross-entropy", "margin", "dlr"])
+      for (const threatSet of [set, threat({ epsilon: 0.02 })]) {
+        const asked = { ...request, threat: threatSet, exhaustive: true, options: { steps: 9, restarts: 2, loss } };
+        expect(await runAttack(target, asked)).toEqual(await runAttack(single, asked));
+        expect(await perturb(target, asked)).toEqual(await perturb(single, asked));
+      }
+    const first = { ...request, threat: threat({ epsilon: 0.3 }), options: { steps: 12, restarts: 2, stepSize: 0.03 } };
+    const [many, one] = [await runAttack(target, first), await runAttack(single, first)];
+    expect(many.broken).toEqual(one.broken);
+    expect(many.broken).toContain(1);
+    expect(many.gradientEvaluations).toEqual(one.gradientEvaluations);
+    expect(many.forwardEvaluations).toEqual(one.forwardEvaluations);
+    expect(many.slope).toEqual(one.slope);
+    many.adv.forEach((v, i) => expect(Math.abs(v - one.adv[i]!), `element ${i}`).toBeLessThan(1e-6)); // other batches
+  });
+
+  it("judge as the driver does: ties, infinite scores and NaN", async () => {
+    const image = input("x", "float32", [BATCH, 4]);
+    using program = await runtime.compile(
+      ascentGraph(createGraph("scores", [image], { y: neg(neg(image)) }), "margin"),
+    );
+    const rows = [
+      [3, 1, 2, 0],
+      [1, 3, 2, 0],
+      [2, 2, 1, 0], // the first of equal scores is predicted
+      [0, 2, 2, 1],
+      [0, 0, 0, 0],
+      [NaN, 1, 2, 3],
+      [9, 1, 2, NaN],
+      [Infinity, 1, 2, 3],
+      [1, Infinity, 2, 3],
+    ];
+    for (const label of [0, 1, 2, 3]) {
+      const points = f32(Float32Array.from(rows.flat()), [rows.length, 4]);
+      const { margin, fools, asked } = await program.run({
+        x: points,
+        labels: i64(rows.map(() => label)),
+        low: points,
+        high: points,
+        step_size: scalar(0),
+        exhaustive: { dtype: "bool", shape: [], data: Uint8Array.of(1) },
+        steps: i64([3], []),
+      });
+      rows.forEach((scores, row) => {
+        const wrong = Math.max(...scores.filter((_, k) => k !== label)),
+          bad = scores.some(Number.isNaN);
+        expect(margin!.data[row], `margin of ${scores.join()} at ${label}`).toBe(
+          bad ? Infinity : wrong - scores[label]!,
+        );
+        expect(fools!.data[row], `verdict on ${scores.join()} at ${label}`).toBe(
+          predictionOf(Float32Array.from(scores), 0, 4) === label ? 0 : 1,
+        );
+        expect(asked!.data[row]).toBe(3);
+      });
+    }
+  });
+
+  it("are those of float64", async () => {
+    const { labels } = await setting();
+    const graph = ascentGraph(randomNetwork(), "cross-entropy"),
+      ranges = threat({ epsilon: 0.4 }).ranges(x, D)!;
+    const points = (data: Float32Array) => f32(data, [12, 1, 8, 8]);
+    const feeds = {
+      input: points(x),
+      labels: i64(Array.from(labels)),
+      low: points(ranges.low as Float32Array<ArrayBuffer>),
+      high: points(ranges.high as Float32Array<ArrayBuffer>),
+      step_size: scalar(0.05),
+      exhaustive: { dtype: "bool", shape: [], data: Uint8Array.of(0) },
+      steps: i64([8], []),
+    } as const;
+    using program = await runtime.compile(graph);
+    const outputs = await program.run(feeds);
+    const exact = evaluateGraph(
+      graph,
+      Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, toArray64(tensor)])),
+    );
+    expect(Object.keys(outputs)).toEqual(Object.keys(exact));
+    for (const [name, { data }] of Object.entries(outputs)) {
+      const reference = exact[name]!.data,
+        scale = reference.reduce((most, v) => Math.max(most, Math.abs(v)), 1e-9);
+      Array.from(data as Float32Array).forEach((v, i) =>
+        expect(Math.abs(v - reference[i]!) / scale, `${name} ${i}`).toBeLessThan(1e-5),
+      );
+    }
+    expect(Array.from(exact["asked"]!.data).some((n) => n < 8)).toBe(true);
+  });
+
+  it("have a program of their own for a batch that is known", async () => {
+    const { target, request } = await setting();
+    using known = await createTarget(runtime, randomNetwork(), { rows: 12 });
+    const asked = { ...request, exhaustive: true, options: { steps: 6 } };
+    const [a, b] = [await runAttack(known, asked), await runAttack(target, asked)];
+    expect(a.broken).toEqual(b.broken);
+    a.adv.forEach((v, i) => expect(Math.abs(v - b.adv[i]!), `element ${i}`).toBeLessThan(1e-6));
+    const few = { ...asked, x: x.slice(0, 5 * D), labels: request.labels.slice(0, 5) };
+    expect((await perturb(known, few)).length).toBe(5 * D);
   });
 
   it("leave a row alone whose gradient is not finite", async () => {

@@ -204,10 +204,13 @@ describe("inspect --after", () => {
   it.each([
     [
       ["--after", "wingrad"],
-      block > 0 ? /"wingrad"\. Did you mean winograd\?/ : /"wingrad"\..*Known: bodies, simplify/,
+      block > 0 ? /"wingrad"\. Did you mean winograd\?/ : /"wingrad"\..*Known: bodies, loop-invariants, simplify/,
     ],
-    [["--after", "algebar"], /"algebar"\. Did you mean algebra\? Known: bodies, simplify, /],
-    [["--after", "winograd", "--portable"], /No pass that runs here is called "winograd"\. Known: bodies, simplify, /],
+    [["--after", "algebar"], /"algebar"\. Did you mean algebra\? Known: bodies, loop-invariants, simplify, /],
+    [
+      ["--after", "winograd", "--portable"],
+      /No pass that runs here is called "winograd"\. Known: bodies, loop-invariants, simplify, /,
+    ],
     [["--graph", "backward"], /--graph must be one of forward, gradient, attack-step, got backward/],
     [["--loss", "marginn"], /Did you mean margin\?/],
   ] as const)("%j is wrong use", async (options, message) => {

@@ -8,12 +8,13 @@ import {
   simplify,
   simplifyAlgebra,
 } from "../../graph/index.ts";
-import { decomposeInternal, Scan } from "../../ops/index.ts";
+import { decomposeInternal, Loop, Scan } from "../../ops/index.ts";
 import { blockedConvs } from "./blocked-convs.ts";
 import { blockedLayout } from "./blocked-layout.ts";
 import { blockedWeightGrad } from "./blocked-weight-grad.ts";
 import { channelTransposes } from "./channel-transposes.ts";
 import { flipStride1 } from "./flip-stride-1.ts";
+import { loopInvariants } from "./loop-invariants.ts";
 import { packedWeights } from "./packed.ts";
 import { padPools } from "./pad-pools.ts";
 import { phaseDataGrad } from "./phase-data-grad.ts";
@@ -70,6 +71,11 @@ export const cpuPasses: readonly Pass[] = [
     name: "bodies",
     summary: "the graphs inside of loops, by all passes",
     run: (graph, options) => bodies(graph, options),
+  },
+  {
+    name: "loop-invariants",
+    summary: "what loops make of values that never change, made before them",
+    run: loopInvariants,
   },
   {
     name: "simplify",
@@ -172,7 +178,7 @@ export const cpuPasses: readonly Pass[] = [
 
 const bodies = (graph: Graph, options: Required<LowerOptions>): Graph =>
   rewrite(graph, ({ op, attributes, name }, inputs) =>
-    op === Scan
+    op === Scan || op === Loop
       ? emitAll(op, inputs, { ...attributes, body: lowerForCpu(attributes["body"] as Graph, options) }, name)
       : undefined,
   );
