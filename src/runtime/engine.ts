@@ -15,6 +15,8 @@ export interface JobOptions<P> {
   readonly onProgress?: ((progress: P) => void) | undefined;
   /** Asks the job to stop; it resolves with what it has. */
   readonly signal?: AbortSignal | undefined;
+  /** The same from inside of another job: its {@link JobContext.cancel}. */
+  readonly cancel?: SharedArrayBuffer | undefined;
 }
 
 /** A worker thread with its sessions. The process stays alive only while calls are under way. */
@@ -110,8 +112,12 @@ export const createEngine = (): Engine => {
 
   return {
     compile,
-    job: <A, R, P>(module: URL, name: string, args: A, { onProgress, signal }: JobOptions<P> = {}) => {
-      const cancel = new SharedArrayBuffer(4);
+    job: <A, R, P>(
+      module: URL,
+      name: string,
+      args: A,
+      { onProgress, signal, cancel = new SharedArrayBuffer(4) }: JobOptions<P> = {},
+    ) => {
       const stop = (): void => void Atomics.store(new Int32Array(cancel), 0, 1);
       if (signal?.aborted) stop();
       signal?.addEventListener("abort", stop, { once: true });
