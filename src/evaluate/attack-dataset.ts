@@ -113,7 +113,11 @@ export const attackDataset = async (
       memory,
       lanes,
     },
-    { signal, onProgress: onProgress && ((progress) => onProgress(...progress)) },
+    {
+      signal,
+      load: () => import("./attack-dataset.ts"),
+      onProgress: onProgress && ((progress) => onProgress(...progress)),
+    },
   );
 };
 

@@ -92,7 +92,7 @@ export const evaluate = async (
     new URL("./job.js", import.meta.url),
     "evaluateJob",
     job,
-    { onProgress: options.onProgress, signal: options.signal },
+    { onProgress: options.onProgress, signal: options.signal, load: () => import("./job.ts") },
   );
   return {
     schema: "temper.evaluation/1",

@@ -2,7 +2,7 @@
 import { type AnyAttack, attacks, type AttackResult, type Target } from "../attack/index.ts";
 import { lookup } from "../core/index.ts";
 import type { Graph } from "../graph/index.ts";
-import { cpuOptions, createEngine, type JobContext } from "../runtime/index.ts";
+import { cpuOptions, createEngine, inNode, type JobContext } from "../runtime/index.ts";
 import { type BatchRequest, fittingLanes } from "./batch.ts";
 import { attackPart, type LaneModel, type Part, type PartResult } from "./part.ts";
 import type { AttackSpec } from "./protocol.ts";
@@ -81,11 +81,11 @@ export const openLanes = async (
 /** One a thread, where there are batches enough and memory for it; one in all where the attacks are soon over. */
 const countOf = async (graph: Graph, request: LaneRequest): Promise<number> => {
   const { lanes, count, batch, threads, device, specs, forwardSeconds } = request;
-  if (lanes > 0) return Math.min(lanes, threads);
+  if (lanes > 0) return inNode ? Math.min(lanes, threads) : 1;
   const seconds = count * forwardSeconds * GRADIENT * gradientsOf(specs);
   const most = Math.min(threads, Math.ceil(count / batch));
-  // A GPU is one: several sessions would share it.
-  if (device === "cuda" || device === "webgpu" || most < 2 || seconds < MIN_SECONDS) return 1;
+  // A GPU is one: several sessions would share it. So is the thread of a page.
+  if (device === "cuda" || device === "webgpu" || !inNode || most < 2 || seconds < MIN_SECONDS) return 1;
   return fittingLanes(graph, request, most);
 };
 
