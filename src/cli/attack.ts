@@ -54,6 +54,7 @@ export const attackCommand = defineCommand({
       seed,
       device,
       memory: options.memory,
+      lanes: options.lanes,
       ...chosen(options),
       onProgress: (done, total, accuracy) =>
         output.progress(options.attack, done, total, `standing ${percent(accuracy)}`),

@@ -66,6 +66,7 @@ export const evaluateCommand = defineCommand({
       seed: options.seed,
       device: options.device,
       memory: options.memory,
+      lanes: options.lanes,
       ...chosen(options),
       command: commandLine,
       onProgress: progressOn(output),

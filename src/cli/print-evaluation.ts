@@ -37,7 +37,7 @@ export const attackTable = (attacks: readonly AttackRow[]): string =>
 
 /** Everything after the clean accuracy. */
 export const printResult = (output: Output, result: EvaluationResult): void => {
-  const { threat, robustAccuracy, attacks, sweep, seconds, machine, doubts, cost, seed } = result;
+  const { threat, robustAccuracy, attacks, sweep, seconds, machine, doubts, cost, seed, run } = result;
   output.print(`robust accuracy ${fractionText(robustAccuracy)} under ${threat.norm} ${formatEpsilon(threat.epsilon)}`);
   output.print(`\n${attackTable(attacks)}`);
   if (sweep.some((row) => row.epsilon < threat.epsilon))
@@ -45,7 +45,7 @@ export const printResult = (output: Output, result: EvaluationResult): void => {
   if (sweep.length > 1) output.print(`\n${sweepTable(result)}`);
   for (const { code, message } of doubts) output.print(`\nDoubt (${code}): ${message}`);
   output.print(
-    `\n${seconds.total.toFixed(1)} s on ${machine.cpu}, ${machine.threads} ${machine.threads === 1 ? "thread" : "threads"}, engine idle for ${percent(idleShare(seconds))}; ` +
+    `\n${seconds.total.toFixed(1)} s on ${machine.cpu}, ${machine.threads} ${machine.threads === 1 ? "thread" : "threads"}, batches of ${run.batch}${run.lanes > 1 ? `, ${run.lanes} at once` : ""}, engine idle for ${percent(idleShare(seconds))}; ` +
       `${cost.gradientEvaluations} gradient and ${cost.forwardEvaluations} forward evaluations; seed ${seed}`,
   );
 };

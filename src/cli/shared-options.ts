@@ -55,6 +55,12 @@ export const threatOptions = {
     help: "resident memory to stay within, such as 2GiB, by smaller batches: verdicts stay the same; 0: no limit",
   }),
   threads: int({ default: 0, min: 0, max: 1024, help: "threads of one run; 0: the physical cores" }),
+  lanes: int({
+    default: 0,
+    min: 0,
+    max: 1024,
+    help: "batches attacked at once, each with its share of the threads: results stay the same; 0: as many as pay",
+  }),
   device: choice(DEVICES, { default: "cpu", help: "where the network runs; see `temper doctor`" }),
   winograd: bool({ default: true, help: "gradients may use Winograd's convolutions; verdicts never do" }),
   winogradChannels: int({

@@ -5,6 +5,7 @@ import { concatChunks, decodeModel, encodeModel } from "../onnx/index.ts";
 import { bindParameters, importModel, toOnnx } from "../ops/index.ts";
 import { defaultEngine, type DeviceName, type JobContext, physicalCores, type Winograd } from "../runtime/index.ts";
 import { type NormName, threat as createThreat } from "../threat/index.ts";
+import { openLanes } from "./lanes.ts";
 import { logitsOf, predictionsOf, rightOf, runCascade, standingOf } from "./cascade.ts";
 import { fraction } from "./interval.ts";
 import { defaultBatch, fittingBatch } from "./batch.ts";
@@ -21,6 +22,8 @@ export interface AttackDatasetOptions {
   /** Bytes of resident memory to stay within, by smaller batches where needed: verdicts stay the same. 0: no limit. */
   readonly memory?: number;
   readonly threads?: number;
+  /** As in `EvaluateOptions`. */
+  readonly lanes?: number;
   /** Default `cpu`. */
   readonly device?: DeviceName;
   /** See `TargetOptions`. Default true. */
@@ -59,6 +62,7 @@ interface AttackJob {
   readonly device: DeviceName;
   readonly winograd: Winograd;
   readonly memory: number;
+  readonly lanes: number;
 }
 type Progress = readonly [done: number, total: number, accuracy: number];
 
@@ -76,17 +80,18 @@ export const attackDataset = async (
     norm = "linf",
     epsilon,
     seed = 0,
-    batch = defaultBatch(dataset.shape),
-    threads = physicalCores(),
     device = "cpu",
+    batch = defaultBatch(dataset.shape, device),
+    threads = physicalCores(),
     winograd = true,
     memory = 0,
+    lanes = 0,
     onProgress,
     signal,
   }: AttackDatasetOptions,
 ): Promise<AttackedDataset> => {
   const resolved = checkAttack(attack, norm);
-  checkNumbers({ epsilon, seed, batch, threads });
+  checkNumbers({ epsilon, seed, batch, threads, lanes });
   checkLabels(model, dataset);
   const { x, labels } = batchBetween(dataset, 0, countOf(dataset));
   return defaultEngine().job<AttackJob, AttackedDataset, Progress>(
@@ -106,26 +111,35 @@ export const attackDataset = async (
       device,
       winograd,
       memory,
+      lanes,
     },
-    { signal, onProgress: onProgress && ((progress) => onProgress(...progress)) },
+    {
+      signal,
+      load: () => import("./attack-dataset.ts"),
+      onProgress: onProgress && ((progress) => onProgress(...progress)),
+    },
   );
 };
 
 /** Runs in the engine's thread. */
-export const attackJob = async (
-  { runtime, report, cancelled }: JobContext<Progress>,
-  job: AttackJob,
-): Promise<AttackedDataset> => {
+export const attackJob = async (context: JobContext<Progress>, job: AttackJob): Promise<AttackedDataset> => {
+  const { runtime, report, cancelled } = context;
   const { x, labels, epsilon } = job,
     n = labels.length,
     graph = bindParameters(importModel(decodeModel(job.model)));
-  const batch = await fittingBatch(graph, { ...job, specs: [job.attack] });
+  const specs = [job.attack],
+    batch = await fittingBatch(graph, { ...job, specs });
   using target = await createTarget(runtime, graph, job);
   const { classes } = target;
-  const standing = standingOf(x, labels, predictionsOf(await logitsOf(target, x, batch), classes));
+  const began = performance.now(),
+    standing = standingOf(x, labels, predictionsOf(await logitsOf(target, x, batch), classes)),
+    forwardSeconds = (performance.now() - began) / 1000 / n,
+    count = rightOf(standing);
+  await using lanes = await openLanes(target, graph, { ...job, specs, batch, count, forwardSeconds }, context);
   const threat = createThreat({ norm: job.norm, epsilon, box: [...job.box] });
-  const { attacks, robustAccuracy } = await runCascade(target, standing, threat, {
-    specs: [job.attack],
+  const { attacks, robustAccuracy } = await runCascade(standing, threat, {
+    lanes,
+    specs,
     seed: job.seed,
     batch,
     count: n,
@@ -133,7 +147,7 @@ export const attackJob = async (
     onProgress: (_, done, total, accuracy) => report([done, total, accuracy]),
   });
   return {
-    cleanAccuracy: fraction(rightOf(standing), n),
+    cleanAccuracy: fraction(count, n),
     robustAccuracy,
     row: attacks[0]!,
     adv: standing.adv,

@@ -1,7 +1,7 @@
-import { attacks, gather, predictionOf, runAttack, type Target } from "../attack/index.ts";
-import { lookup } from "../core/index.ts";
+import { type AttackResult, gather, predictionOf, type Target } from "../attack/index.ts";
 import type { Threat } from "../threat/index.ts";
 import { fraction } from "./interval.ts";
+import type { Lanes } from "./lanes.ts";
 import type { AttackSpec } from "./protocol.ts";
 import type { AttackRow, EpsilonRow } from "./result.ts";
 
@@ -35,6 +35,7 @@ export const standingOf = (x: Float32Array, labels: Int32Array, predictions: Int
 export const rightOf = ({ brokenAt }: Standing): number => brokenAt.reduce((sum, at) => sum + (at > 0 ? 1 : 0), 0);
 
 export interface CascadeOptions {
+  readonly lanes: Lanes;
   readonly specs: readonly AttackSpec[];
   readonly seed: number;
   readonly batch: number;
@@ -48,14 +49,9 @@ export interface CascadeOptions {
  * Runs the attacks one after the other at one epsilon, each on the examples that stand so far. Sets are nested: what a
  * smaller epsilon broke is broken here as well, so epsilons are to be given in ascending order.
  */
-export const runCascade = async (
-  target: Target,
-  standing: Standing,
-  threat: Threat,
-  options: CascadeOptions,
-): Promise<EpsilonRow> => {
+export const runCascade = async (standing: Standing, threat: Threat, options: CascadeOptions): Promise<EpsilonRow> => {
   const rows: AttackRow[] = [];
-  for (const spec of options.specs) rows.push(await runOne(target, standing, threat, spec, options));
+  for (const spec of options.specs) rows.push(await runOne(standing, threat, spec, options));
   const robust = standingRows(standing, threat.epsilon, options.count).length;
   return { epsilon: threat.epsilon, robustAccuracy: fraction(robust, options.count), attacks: rows };
 };
@@ -66,42 +62,44 @@ const standingRows = ({ brokenAt }: Standing, epsilon: number, count: number): n
   return rows;
 };
 
-/** One attack on all that stands, batch by batch. */
+/** One attack on all that stands, batch by batch, each lane one at a time. */
 const runOne = async (
-  target: Target,
   standing: Standing,
   threat: Threat,
-  { name, options = {} }: AttackSpec,
-  { seed, batch, count, cancelled, onProgress }: CascadeOptions,
+  spec: AttackSpec,
+  { lanes, seed, batch, count, cancelled, onProgress }: CascadeOptions,
 ): Promise<AttackRow> => {
   const began = performance.now(),
-    attack = lookup(attacks, name, "attack"),
-    alive = standingRows(standing, threat.epsilon, count);
+    { name, options = {} } = spec,
+    { norm, epsilon, box } = threat,
+    d = standing.x.length / standing.labels.length,
+    alive = standingRows(standing, epsilon, count);
   let robust = alive.length,
+    begun = 0,
     attempted = 0,
     gradients = 0,
     forwards = 0;
-  while (attempted < alive.length && !cancelled()) {
-    const part = alive.slice(attempted, attempted + batch);
-    const result = await runAttack(target, {
-      attack,
-      options,
-      threat,
-      x: gather(standing.x, part, target.d),
-      labels: Int32Array.from(part, (i) => standing.labels[i]!),
-      ids: Int32Array.from(part),
-      seed,
-      cancelled,
-    });
-    part.forEach((example, row) => {
-      gradients += result.gradientEvaluations[row]!;
-      forwards += result.forwardEvaluations[row]!;
-      if (result.broken[row]) robust--;
-      take(standing, example, result, row, { name, d: target.d, epsilon: threat.epsilon });
-    });
-    attempted += part.length;
-    onProgress(name, attempted, alive.length, robust / count);
-  }
+  const work = async (lane: number): Promise<void> => {
+    while (begun < alive.length && !cancelled()) {
+      const part = alive.slice(begun, begun + batch);
+      begun += part.length;
+      const x = gather(standing.x, part, d),
+        labels = Int32Array.from(part, (i) => standing.labels[i]!);
+      const result = await lanes.attack(
+        { spec, norm, epsilon, box, x, labels, ids: Int32Array.from(part), seed },
+        lane,
+      );
+      part.forEach((example, row) => {
+        gradients += result.gradientEvaluations[row]!;
+        forwards += result.forwardEvaluations[row]!;
+        if (result.broken[row]) robust--;
+        take(standing, example, result, row, { name, d, epsilon });
+      });
+      attempted += part.length;
+      onProgress(name, attempted, alive.length, robust / count);
+    }
+  };
+  await Promise.all(Array.from({ length: lanes.count }, (_, lane) => work(lane)));
   return {
     name,
     options,
@@ -118,7 +116,7 @@ const runOne = async (
 const take = (
   standing: Standing,
   example: number,
-  result: Awaited<ReturnType<typeof runAttack>>,
+  result: AttackResult,
   row: number,
   { name, d, epsilon }: { readonly name: string; readonly d: number; readonly epsilon: number },
 ): void => {

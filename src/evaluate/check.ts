@@ -19,14 +19,16 @@ export const checkNumbers = (given: {
   readonly seed: number;
   readonly batch: number;
   readonly threads: number;
+  readonly lanes: number;
   readonly sweepCount?: number;
 }): void => {
   const refuse = (name: string, expected: string, value: number): never => {
     throw new TemperError("bad-option", `evaluate: ${name} must be ${expected}, got ${value}.`);
   };
-  const { epsilon, seed, ...counts } = given;
+  const { epsilon, seed, lanes, ...counts } = given;
   if (!(Number.isFinite(epsilon) && epsilon >= 0)) refuse("epsilon", "a finite number from 0", epsilon);
   if (!Number.isSafeInteger(seed)) refuse("seed", "an integer", seed);
+  if (!Number.isSafeInteger(lanes) || lanes < 0) refuse("lanes", "a whole number from 0", lanes);
   for (const [name, value] of Object.entries(counts))
     if (!Number.isSafeInteger(value) || value < 1) refuse(name, "a whole number from 1", value);
 };

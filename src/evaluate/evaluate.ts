@@ -26,6 +26,8 @@ export interface EvaluateOptions {
   /** Bytes of resident memory to stay within, by smaller batches where needed: verdicts stay the same. 0: no limit. */
   readonly memory?: number;
   readonly threads?: number;
+  /** Batches that are attacked at once, each with its share of the threads: results stay the same. 0, the default: as many as pay. */
+  readonly lanes?: number;
   /** Default `cpu`. */
   readonly device?: DeviceName;
   /** See `TargetOptions`. Default true. */
@@ -55,6 +57,7 @@ export const evaluate = async (
     threads = physicalCores(),
     device = "cpu",
     winograd = true,
+    lanes = 0,
   } = options;
   const n = countOf(dataset);
   const resolved = specs.map((spec) => checkAttack(spec, norm));
@@ -66,10 +69,10 @@ export const evaluate = async (
     sweepCount: options.sweepCount ?? 500,
     attacks: resolved,
     seed: options.seed ?? 0,
-    batch: options.batch ?? defaultBatch(dataset.shape),
+    batch: options.batch ?? defaultBatch(dataset.shape, device),
     pictures: options.pictures ?? 12,
   };
-  checkProtocol(protocol, threads);
+  checkProtocol(protocol, threads, lanes);
   const { x, labels } = batchBetween(dataset, 0, n);
   const job: EvaluateJob = {
     model: concatChunks(encodeModel(toOnnx(model.graph))),
@@ -83,12 +86,13 @@ export const evaluate = async (
     device,
     winograd,
     memory: options.memory ?? 0,
+    lanes,
   };
   const { interrupted, ...measured } = await defaultEngine().job<EvaluateJob, Measured, EvaluationProgress>(
     new URL("./job.js", import.meta.url),
     "evaluateJob",
     job,
-    { onProgress: options.onProgress, signal: options.signal },
+    { onProgress: options.onProgress, signal: options.signal, load: () => import("./job.ts") },
   );
   return {
     schema: "temper.evaluation/1",
@@ -125,11 +129,12 @@ export const evaluate = async (
 const checkProtocol = (
   { attacks, epsilon, sweep, seed, batch, sweepCount, pictures }: Protocol,
   threads: number,
+  lanes: number,
 ): void => {
   if (attacks.length === 0)
     throw new TemperError("bad-option", "evaluate: attacks must name at least one; leave it out for the default ones.");
-  checkNumbers({ epsilon, seed, batch, threads, sweepCount });
-  for (const further of sweep) checkNumbers({ epsilon: further, seed, batch, threads });
+  checkNumbers({ epsilon, seed, batch, threads, lanes, sweepCount });
+  for (const further of sweep) checkNumbers({ epsilon: further, seed, batch, threads, lanes });
   if (!Number.isSafeInteger(pictures) || pictures < 0)
     throw new TemperError("bad-option", `evaluate: pictures must be a whole number from 0, got ${pictures}.`);
 };

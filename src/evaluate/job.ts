@@ -7,6 +7,7 @@ import { bindParameters, importModel } from "../ops/index.ts";
 import type { DeviceName, JobContext, Winograd } from "../runtime/index.ts";
 import { threat as createThreat } from "../threat/index.ts";
 import { fittingBatch } from "./batch.ts";
+import { type Lanes, openLanes } from "./lanes.ts";
 import { logitsOf, predictionsOf, rightOf, runCascade, type Standing, standingOf } from "./cascade.ts";
 import { noiseDoubt, nonfiniteDoubt, probabilityDoubt, zeroGradientDoubt } from "./doubts.ts";
 import { inputDoubt } from "./input-doubt.ts";
@@ -27,12 +28,13 @@ export interface EvaluateJob {
   readonly device: DeviceName;
   readonly winograd: Winograd;
   readonly memory: number;
+  readonly lanes: number;
 }
 
 /** The part of the result that the loop computes; the caller adds model, data, machine and command. */
 export type Measured = Pick<
   EvaluationResult,
-  "cleanAccuracy" | "robustAccuracy" | "attacks" | "sweep" | "doubts" | "cost" | "seconds"
+  "cleanAccuracy" | "robustAccuracy" | "attacks" | "sweep" | "doubts" | "cost" | "seconds" | "run"
 > &
   Summary & { readonly interrupted: boolean };
 
@@ -46,17 +48,28 @@ export const evaluateJob = async (context: Context, given: EvaluateJob): Promise
   const graph = bindParameters(importModel(decodeModel(given.model)));
   const job = await fitted(graph, given);
   using target = await createTarget(context.runtime, graph, job);
-  const logits = await cleanPass(target, job, context);
-  const clean = elapsed();
+  const opened = elapsed(),
+    logits = await cleanPass(target, job, context),
+    clean = elapsed();
   const standing = standingOf(job.x, job.labels, predictionsOf(logits, target.classes));
   const doubts = await doubtsAboutModel(target, graph, standing, logits, job);
-  const attacked = await attackAll(target, standing, logits, job, context);
+  const { batch, attacks: specs } = job.protocol,
+    count = rightOf(standing),
+    forwardSeconds = (clean - opened) / job.labels.length;
+  await using lanes = await openLanes(target, graph, { ...job, batch, specs, count, forwardSeconds }, context);
+  const attacked = await attackAll(target, standing, logits, job, { ...context, lanes });
   return {
-    cleanAccuracy: fraction(rightOf(standing), job.labels.length),
+    cleanAccuracy: fraction(count, job.labels.length),
     ...attacked,
     doubts: [...doubts, ...attacked.doubts],
     cost: totals(attacked.sweep),
-    seconds: { total: elapsed(), clean, attack: elapsed() - clean, engine: context.busySeconds() - busyBefore },
+    seconds: {
+      total: elapsed(),
+      clean,
+      attack: elapsed() - clean,
+      engine: context.busySeconds() - busyBefore + lanes.busySeconds(),
+    },
+    run: { batch, lanes: lanes.count },
     interrupted: context.cancelled(),
   };
 };
@@ -107,14 +120,15 @@ const attackAll = async (
   standing: Standing,
   logits: Float32Array,
   { x, labels, box, classNames, protocol }: EvaluateJob,
-  { report, cancelled }: Context,
+  { report, cancelled, lanes }: Context & { readonly lanes: Lanes },
 ): Promise<Summary & Pick<Measured, "robustAccuracy" | "attacks" | "sweep" | "doubts">> => {
   const { batch, seed, attacks: specs } = protocol,
     n = labels.length;
   const main = createThreat({ norm: protocol.norm, epsilon: protocol.epsilon, box: [...box] });
   const sweep: EpsilonRow[] = [];
   const run = async (epsilon: number, count: number): Promise<EpsilonRow> => {
-    const row = await runCascade(target, standing, main.withEpsilon(epsilon), {
+    const row = await runCascade(standing, main.withEpsilon(epsilon), {
+      lanes,
       specs,
       seed,
       batch,

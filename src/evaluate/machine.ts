@@ -1,5 +1,5 @@
-import { availableParallelism, cpus } from "node:os";
 import {
+  host,
   keptWinogradChoice,
   MIN_CHANNELS,
   onnxruntimeVersion,
@@ -11,11 +11,8 @@ import type { Machine } from "./result.ts";
 
 /** Where a measurement was made, and how. @param winograd  as the gradients were compiled */
 export const describeMachine = (threads: number = physicalCores(), winograd: Winograd = true): Machine => ({
-  cpu: cpus()[0]?.model.trim() ?? "unknown",
-  cores: availableParallelism(),
+  ...host(),
   threads,
-  platform: `${process.platform}-${process.arch}`,
-  node: process.versions.node,
   onnxruntime: onnxruntimeVersion(),
   temper: version,
   winogradChannels: winogradChannels(winograd),

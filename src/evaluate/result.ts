@@ -116,11 +116,18 @@ export interface EvaluationResult {
   readonly doubts: readonly Doubt[];
   /** Totals over all attacks at all epsilons. */
   readonly cost: { readonly gradientEvaluations: number; readonly forwardEvaluations: number };
+  /** How the work was cut; none of it changes a verdict. */
+  readonly run: {
+    /** Examples a batch. */
+    readonly batch: number;
+    /** Batches that were attacked at once. */
+    readonly lanes: number;
+  };
   readonly seconds: {
     readonly total: number;
     readonly clean: number;
     readonly attack: number;
-    /** Of the total: time inside of the runtime's sessions. The rest is spent around them, and on compiling. */
+    /** Of the total: time inside of the runtime's sessions, of lanes the mean. The rest is spent around them, and on compiling. */
     readonly engine: number;
   };
   readonly machine: Machine;

@@ -1,6 +1,6 @@
 import { createHasher, formatShape, isTemperError, sizeOf, type Tensor, tensor, TemperError } from "../core/index.ts";
 import { apply, constant, createGraph, type Graph, input, type Shape, type Value } from "../graph/index.ts";
-import { encodeModel, type ModelProto, readModelFile } from "../onnx/index.ts";
+import { decodeModel, encodeModel, type ModelProto, readModelFile } from "../onnx/index.ts";
 import { bindParameters, div, importModel, type Model, reshape, sub, transpose } from "../ops/index.ts";
 
 /** How pixels become what the network was trained on, where the file does not do it itself. */
@@ -41,8 +41,49 @@ export const loadClassifier = async (
   path: string,
   image?: readonly [number, number, number],
   adapter: InputAdapter = {},
-): Promise<Classifier> => {
-  const { proto, model } = await readNamed(path);
+): Promise<Classifier> =>
+  fitted(
+    path,
+    await named(path, async () => {
+      const { model: proto, external } = await readModelFile(path);
+      return { proto, model: importModel(proto, { external, batch: "symbolic" }) };
+    }),
+    image,
+    adapter,
+  );
+
+/**
+ * {@link loadClassifier} from a file's bytes, as a page has them.
+ *
+ * @param name  says in results and errors which model it is
+ */
+export const decodeClassifier = async (
+  bytes: Uint8Array,
+  image?: readonly [number, number, number],
+  adapter: InputAdapter = {},
+  name = "model",
+): Promise<Classifier> =>
+  fitted(
+    name,
+    await named(name, async () => {
+      const proto = decodeModel(bytes);
+      return { proto, model: importModel(proto, { batch: "symbolic" }) };
+    }),
+    image,
+    adapter,
+  );
+
+interface Imported {
+  readonly proto: ModelProto;
+  readonly model: Model;
+}
+
+const fitted = (
+  path: string,
+  { proto, model }: Imported,
+  image: readonly [number, number, number] | undefined,
+  adapter: InputAdapter,
+): Classifier => {
   const bound = bindParameters(model);
   const { graph, notes } = image ? adapt(path, bound, image, adapter) : { graph: bound, notes: [] };
   return {
@@ -57,11 +98,10 @@ export const loadClassifier = async (
   };
 };
 
-/** The file, imported; its errors name it. */
-const readNamed = async (path: string): Promise<{ readonly proto: ModelProto; readonly model: Model }> => {
+/** What was imported; its errors name it. */
+const named = async (path: string, read: () => Promise<Imported>): Promise<Imported> => {
   try {
-    const { model: proto, external } = await readModelFile(path);
-    return { proto, model: importModel(proto, { external, batch: "symbolic" }) };
+    return await read();
   } catch (error) {
     if (!isTemperError(error) || error.message.includes(path)) throw error;
     throw new TemperError(error.code, `${path}: ${error.message}`, { cause: error });

@@ -29,7 +29,7 @@ const commandWords = (command: string): readonly Piece[] =>
 
 /** All that is needed to judge the measurement, and to repeat it. */
 export const methodSection = (result: EvaluationResult): Html => {
-  const { model, data, threat, machine, seconds } = result;
+  const { model, data, threat, machine, run, seconds } = result;
   return html`<section id="method" aria-labelledby="method-title">
     <h2 id="method-title">How this was measured</h2>
     <p class="lead">
@@ -71,6 +71,7 @@ export const methodSection = (result: EvaluationResult): Html => {
       ${group("Machine and time", [
         ["processor", machine.cpu],
         ["cores", `${plural(machine.cores, "core")}, ${plural(machine.threads, "thread")} used`],
+        ["work", `batches of ${run.batch}${run.lanes > 1 ? `, ${run.lanes} at once` : ""}`],
         ["platform", machine.platform],
         [
           "gradients",

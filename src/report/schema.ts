@@ -113,6 +113,10 @@ export const evaluationSchema: JsonSchema & { readonly $schema: string; readonly
       ),
       doubts: list(object<Doubt>({ code: text, message: text })),
       cost: object<EvaluationResult["cost"]>({ gradientEvaluations: whole, forwardEvaluations: whole }),
+      run: object<EvaluationResult["run"]>({
+        batch: { ...whole, description: "examples a batch" },
+        lanes: { ...whole, description: "batches that were attacked at once" },
+      }),
       seconds: object<EvaluationResult["seconds"]>({
         total: positive,
         clean: positive,

@@ -11,6 +11,8 @@ const BASE_BYTES = 150e6;
 const OF_FILES = 3.5;
 const OF_CONSTANTS = 2;
 const OF_RUNS = 1.5;
+/** A further engine: its thread with this code. */
+const THREAD_BYTES = 30e6;
 
 /**
  * Resident memory that a process needs at most, roughly, to run graphs, each in a session of its own: sessions keep what
@@ -18,15 +20,23 @@ const OF_RUNS = 1.5;
  *
  * @param lowered  as they run
  * @param heldBytes  what the caller itself holds: data, weights that are fed
+ * @param further  engines that have the same sessions beside this one
  */
-export const residentBytes = (lowered: readonly Graph[], batch: number, heldBytes: number): number =>
-  lowered
+export const residentBytes = (
+  lowered: readonly Graph[],
+  batch: number,
+  heldBytes: number,
+  further: number = 0,
+): number => {
+  const ofSessions = lowered
     .map((graph) => planMemory(graph, batch))
     .reduce(
       (sum, { fileBytes, constantBytes, inputBytes, outputBytes, peakBytes }) =>
         sum + OF_FILES * fileBytes + OF_CONSTANTS * constantBytes + OF_RUNS * (peakBytes + inputBytes + outputBytes),
-      BASE_BYTES + heldBytes,
+      0,
     );
+  return BASE_BYTES + heldBytes + ofSessions + further * (THREAD_BYTES + ofSessions);
+};
 
 export interface BatchLimits {
   /** Bytes that the process may take, and what the caller itself holds of them. */

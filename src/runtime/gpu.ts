@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, statSync } from "node:fs";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { inNode, page } from "./cores.ts";
+
+const fs = (): typeof import("node:fs") => process.getBuiltinModule("node:fs");
+const path = (): typeof import("node:path") => process.getBuiltinModule("node:path");
 
 /** What stands between this machine and an accelerator. */
 export interface GpuStatus {
@@ -12,12 +13,17 @@ export interface GpuStatus {
 }
 
 /** Looks for a GPU, its driver and the parts of ONNX Runtime that use it. Starts nothing. */
-export const gpuStatus = (): readonly GpuStatus[] => [cudaStatus(), webgpuStatus()];
+export const gpuStatus = (): readonly GpuStatus[] => (inNode ? [cudaStatus(), webgpuStatus()] : [pageStatus()]);
+
+const pageStatus = (): GpuStatus =>
+  page.navigator.gpu
+    ? { name: "webgpu", ready: true, found: "the browser's WebGPU", remedy: "" }
+    : { name: "webgpu", ready: false, found: "a browser without WebGPU", remedy: "Needs one that has it, and https." };
 
 const cudaStatus = (): GpuStatus => {
-  const driver = existsSync("/proc/driver/nvidia/version") || existsSync("C:\\Windows\\System32\\nvcuda.dll");
+  const driver = fs().existsSync("/proc/driver/nvidia/version") || fs().existsSync("C:\\Windows\\System32\\nvcuda.dll");
   const provider = isFilled(
-    join(
+    path().join(
       binaryFolder(),
       process.platform === "win32" ? "onnxruntime_providers_cuda.dll" : "libonnxruntime_providers_cuda.so",
     ),
@@ -44,8 +50,8 @@ const cudaStatus = (): GpuStatus => {
 const webgpuStatus = (): GpuStatus => {
   if (process.platform !== "linux")
     return { name: "webgpu", ready: true, found: "ONNX Runtime's WebGPU part", remedy: "" };
-  const loader = LIBRARIES.some((folder) => existsSync(join(folder, "libvulkan.so.1"))),
-    driver = DRIVERS.some((folder) => existsSync(folder) && readdirSync(folder).length > 0);
+  const loader = libraries().some((folder) => fs().existsSync(path().join(folder, "libvulkan.so.1"))),
+    driver = DRIVERS.some((folder) => fs().existsSync(folder) && fs().readdirSync(folder).length > 0);
   return loader && driver
     ? { name: "webgpu", ready: true, found: "ONNX Runtime's WebGPU part, and Vulkan with a driver", remedy: "" }
     : {
@@ -56,16 +62,23 @@ const webgpuStatus = (): GpuStatus => {
       };
 };
 
-const LIBRARIES = [`/usr/lib/${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-gnu`, "/usr/lib64", "/usr/lib"];
+const libraries = (): readonly string[] => [
+  `/usr/lib/${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-gnu`,
+  "/usr/lib64",
+  "/usr/lib",
+];
 const DRIVERS = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
 
 /** An empty file only stands in for one that was not downloaded (scripts/preinstall.mjs). */
-const isFilled = (path: string): boolean => (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0;
+const isFilled = (path: string): boolean => (fs().statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0;
 
 const binaryFolder = (): string => {
   try {
-    const manifest = createRequire(import.meta.url).resolve("onnxruntime-node/package.json");
-    return join(dirname(manifest), "bin", "napi-v6", process.platform, process.arch);
+    const manifest = process
+      .getBuiltinModule("node:module")
+      .createRequire(import.meta.url)
+      .resolve("onnxruntime-node/package.json");
+    return path().join(path().dirname(manifest), "bin", "napi-v6", process.platform, process.arch);
   } catch {
     return "";
   }

@@ -1,6 +1,8 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
 import { createHasher } from "../core/index.ts";
+
+// Asked for when there is a folder: a page has none, and may import this file.
+const fs = (): typeof import("node:fs") => process.getBuiltinModule("node:fs");
+const path = (): typeof import("node:path") => process.getBuiltinModule("node:path");
 
 let root: string | undefined;
 /**
@@ -13,21 +15,21 @@ export const keptRoot = (): string | undefined => root;
 /** Written to another name first: whole or not at all. @returns whether that was possible */
 const write = (name: string, data: string | Uint8Array): boolean => {
   if (root === undefined) return false;
-  const path = join(root, name),
-    temporary = `${path}.${process.pid}`;
+  const file = path().join(root, name),
+    temporary = `${file}.${process.pid}`;
   try {
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(temporary, data);
-    renameSync(temporary, path);
+    fs().mkdirSync(path().dirname(file), { recursive: true });
+    fs().writeFileSync(temporary, data);
+    fs().renameSync(temporary, file);
     return true;
   } catch {
-    rmSync(temporary, { force: true });
+    fs().rmSync(temporary, { force: true });
     return false;
   }
 };
 const read = (name: string): Uint8Array | undefined => {
   try {
-    return root === undefined ? undefined : readFileSync(join(root, name));
+    return root === undefined ? undefined : fs().readFileSync(path().join(root, name));
   } catch {
     return undefined;
   }
@@ -55,7 +57,7 @@ const digestOf = (bytes: Uint8Array): Uint8Array => new TextEncoder().encode(cre
 
 /** Bytes that were kept under a key, or made now and kept. Damaged ones are made again. */
 export const keptBytes = (key: string, make: () => Uint8Array): Uint8Array => {
-  const name = join(MODELS, createHasher().text(key).digest());
+  const name = `${MODELS}/${createHasher().text(key).digest()}`;
   const found = read(name),
     bytes = found?.slice(DIGEST);
   if (found && bytes && digestOf(bytes).every((digit, i) => digit === found[i])) {
@@ -74,7 +76,7 @@ const joined = (head: Uint8Array, tail: Uint8Array): Uint8Array => {
 };
 const touch = (name: string): void => {
   try {
-    utimesSync(join(root!, name), new Date(), new Date());
+    fs().utimesSync(path().join(root!, name), new Date(), new Date());
   } catch {
     // read by another user, or removed meanwhile: only its age is wrong
   }
@@ -87,12 +89,14 @@ interface KeptFile {
 }
 /** Lowered graphs on disk, the last used one first. */
 export const keptModels = (): readonly KeptFile[] => {
-  const folder = join(root ?? "", MODELS);
   if (root === undefined) return [];
+  const folder = path().join(root, MODELS);
   try {
-    return readdirSync(folder)
-      .map((name) => ({ path: join(folder, name), stats: statSync(join(folder, name)) }))
-      .map(({ path, stats }) => ({ path, bytes: stats.size, used: stats.mtimeMs }))
+    return fs()
+      .readdirSync(folder)
+      .map((name) => path().join(folder, name))
+      .map((file) => ({ path: file, stats: fs().statSync(file) }))
+      .map(({ path: file, stats }) => ({ path: file, bytes: stats.size, used: stats.mtimeMs }))
       .sort((a, b) => b.used - a.used);
   } catch {
     return [];
@@ -100,5 +104,5 @@ export const keptModels = (): readonly KeptFile[] => {
 };
 const shrink = (): void => {
   let total = 0;
-  for (const { path, bytes } of keptModels()) if ((total += bytes) > MAX_BYTES) rmSync(path, { force: true });
+  for (const kept of keptModels()) if ((total += kept.bytes) > MAX_BYTES) fs().rmSync(kept.path, { force: true });
 };

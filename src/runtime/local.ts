@@ -1,5 +1,3 @@
-import { statSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { withoutRules } from "../autodiff/index.ts";
 import { release, type TensorData, TemperError } from "../core/index.ts";
 import { allNodes, constantOf, type Graph, hashGraph } from "../graph/index.ts";
@@ -8,7 +6,7 @@ import { version } from "../version.ts";
 import { blockSize } from "./block.ts";
 import { physicalCores } from "./cores.ts";
 import { encode } from "./encode.ts";
-import { keptBytes } from "./kept.ts";
+import { keptBytes, keptRoot } from "./kept.ts";
 import { lowerForCpu, type LowerOptions, type Winograd } from "./lower/index.ts";
 import { hasWideConvs, winogradChoice } from "./probe.ts";
 import {
@@ -127,11 +125,11 @@ export const lower = async (
     release(largeArrays(lowered).filter(({ buffer }) => !held.has(buffer)));
     return bytes;
   };
-  const kept = cache && device === "cpu" && isKeepable(source);
+  const kept = cache && keptRoot() !== undefined && device === "cpu" && isKeepable(source);
   return {
     key: `${how}/${device}/${threads}`,
     graph,
-    model: kept ? () => keptBytes(`${how}/${BUILD}`, model) : model,
+    model: kept ? () => keptBytes(`${how}/${build()}`, model) : model,
     device,
     threads,
   };
@@ -160,7 +158,10 @@ const isKeepable = (graph: Graph): boolean => {
   );
 };
 /** What lowers: another version, or another build of it, starts anew. */
-const BUILD = `${version}/${onnxruntimeVersion()}/${statSync(fileURLToPath(import.meta.url)).mtimeMs}`;
+const build = (): string => {
+  const { mtimeMs } = process.getBuiltinModule("node:fs").statSync(new URL(import.meta.url));
+  return `${version}/${onnxruntimeVersion()}/${mtimeMs}`;
+};
 
 /** A program over whatever runs and releases: the two runtimes differ only in that. */
 export const programOver = (

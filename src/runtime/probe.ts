@@ -1,10 +1,9 @@
-import { cpus } from "node:os";
 import { createHasher, f32, sizeOf, type Tensor } from "../core/index.ts";
 import { allNodes, constant, createGraph, type Graph, input, type Value } from "../graph/index.ts";
 import { conv, relu } from "../ops/index.ts";
 import { version } from "../version.ts";
 import { blockSize } from "./block.ts";
-import { physicalCores } from "./cores.ts";
+import { host, physicalCores } from "./cores.ts";
 import { encode } from "./encode.ts";
 import { keep, readKept } from "./kept.ts";
 import { lowerForCpu, MIN_CHANNELS, type Winograd } from "./lower/index.ts";
@@ -67,7 +66,8 @@ const undecided = null;
 
 /** By machine, and by what makes the kernels. */
 const fileName = (): string => {
-  const machine = [cpus()[0]?.model, physicalCores(), process.platform, process.arch, onnxruntimeVersion(), version];
+  const { cpu, platform } = host(),
+    machine = [cpu, physicalCores(), platform, onnxruntimeVersion(), version];
   return `winograd-${createHasher().text(JSON.stringify(machine)).digest()}.json`;
 };
 

@@ -1,6 +1,3 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { TemperError } from "../core/index.ts";
 import { allNodes, concretize, type Graph, type Shape, type Value } from "../graph/index.ts";
 import { encode } from "./encode.ts";
@@ -46,12 +43,15 @@ export const profile = async (
   checkFeeds(signatureOf(graph), feeds);
   const { graph: lowering, device, threads } = await lower(graph, options, askHere);
   const lowered = lowering();
-  const folder = mkdtempSync(join(tmpdir(), "temper-profile-"));
+  const { mkdtempSync, readdirSync, readFileSync, rmSync } = process.getBuiltinModule("node:fs"),
+    path = process.getBuiltinModule("node:path"),
+    os = process.getBuiltinModule("node:os");
+  const folder = mkdtempSync(path.join(os.tmpdir(), "temper-profile-"));
   try {
-    const session = await createSession(encode(lowered), device, threads, join(folder, "trace"));
+    const session = await createSession(encode(lowered), device, threads, path.join(folder, "trace"));
     for (let i = 0; i < runs + 1; i++) await session.run(feeds, Object.keys(graph.outputs));
     await session.release(); // writes the trace
-    const trace = JSON.parse(readFileSync(join(folder, readdirSync(folder)[0]!), "utf8")) as TraceEvent[];
+    const trace = JSON.parse(readFileSync(path.join(folder, readdirSync(folder)[0]!), "utf8")) as TraceEvent[];
     return fold(trace, lowered, batchOf(graph, feeds), runs);
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -47,6 +47,8 @@ export interface JobContext<P = unknown> {
   readonly busySeconds: () => number;
   /** True once the caller has asked to stop; the job then ends with what it has. */
   readonly cancelled: () => boolean;
+  /** What `cancelled` reads, in Node: stops jobs that this one starts in engines of its own. */
+  readonly cancel: SharedArrayBuffer | undefined;
 }
 
 /** A loop: exported by a module, with arguments and result that can be cloned between threads. */

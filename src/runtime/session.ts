@@ -11,6 +11,7 @@ import {
 import { type Array64, fromArray64, toArray64 } from "../graph/index.ts";
 import { decodeModel } from "../onnx/index.ts";
 import { bindParameters, evaluateGraph, importModel } from "../ops/index.ts";
+import { inNode } from "./cores.ts";
 import { loadOrt } from "./ort.ts";
 import type { DeviceName, Feeds } from "./program.ts";
 
@@ -37,7 +38,7 @@ const ortSession = async (
   options: InferenceSession.SessionOptions,
   device: DeviceName,
 ): Promise<Session> => {
-  const ort = await loadOrt();
+  const ort = await loadOrt(device);
   const session = await ort.InferenceSession.create(model, options).catch((error: Error) => {
     throw new TemperError("device", deviceMessage(device, error), { cause: error });
   });
@@ -63,6 +64,8 @@ const ortSession = async (
   };
 };
 
+const CPU = inNode ? "cpu" : "wasm";
+
 /**
  * Settings that measured best: no memory pattern (half the memory of gradient graphs), spinning stops after a run so
  * that two sessions used in turn do not slow each other down.
@@ -72,7 +75,7 @@ const sessionOptions = (
   threads: number,
   trace: string | undefined,
 ): InferenceSession.SessionOptions => ({
-  executionProviders: device === "cpu" ? ["cpu"] : [device, "cpu"],
+  executionProviders: device === "cpu" ? [CPU] : [device, CPU],
   graphOptimizationLevel: "all",
   intraOpNumThreads: threads,
   interOpNumThreads: 1,

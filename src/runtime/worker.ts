@@ -48,6 +48,7 @@ const handlers: {
       report: (progress) => port.postMessage({ id, progress } satisfies Reply),
       busySeconds: pool.busySeconds,
       cancelled: () => Atomics.load(flag, 0) !== 0,
+      cancel,
     };
     const job = ((await import(module)) as Record<string, JobFunction>)[name];
     if (!job) throw new Error(`${module} does not export ${name}.`);

@@ -5,17 +5,9 @@ import { pathToFileURL } from "node:url";
 import { type Browser, chromium } from "playwright-core";
 import { renderReport } from "temper/report";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { executablePath } from "../chromium.ts";
 import { type SampleForm, sampleDoubts, sampleResult } from "./sample.ts";
 
-const usual = [
-  "/usr/bin/chromium",
-  "/usr/bin/chromium-browser",
-  "/usr/bin/google-chrome",
-  "/opt/google/chrome/chrome",
-  "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-  "C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe",
-];
-const executablePath = [process.env["CHROMIUM"] ?? "", ...usual].find((path) => path !== "" && existsSync(path));
 if (executablePath === undefined)
   console.log("skipped: the report in a browser (no Chromium found; name one in the environment variable CHROMIUM)");
 

@@ -198,6 +198,7 @@ export const sampleResult = (given: SampleForm = {}): EvaluationResult => {
     examples: Array.from({ length: form.examples }, (_, i) => example(rng.split(`example ${i}`), form, 17 + 211 * i)),
     doubts: form.doubts,
     cost: { gradientEvaluations: 1234567, forwardEvaluations: 7654321 },
+    run: { batch: 64, lanes: 4 },
     seconds: { total: 792.3, clean: 1.84, attack: 757.2, engine: 713.1 },
     machine: {
       cpu: "AMD EPYC 7B13",
