@@ -15,7 +15,9 @@ const folder = fileURLToPath(new URL("results/", import.meta.url));
 /** Why a row is slower, by the beginning of its name. */
 const REASONS = {
   "lstm-":
-    "ONNX Runtime's LSTM operator has no gradient, so that each of the 64 steps stands in the graph by itself: small products, one after the other, between element-by-element operators that are calls of their own.",
+    "The 64 steps go one after the other, back as forward, as bodies of two Scans: their small products run at the rate of small products, and about 25 operators a step are calls of their own.",
+  "resnet18-forward-":
+    "Direct convolutions at the machine's own ceiling on both sides; verdicts never use Winograd's (`temper, Winograd` in the bench shows what they would gain).",
   "mobilenet-v2-":
     "1 x 1 convolutions and depthwise ones have few products a number moved: batch norm, masks and gradients are passes over memory of their own here, where PyTorch joins some of them.",
   "densenet121-": "Each layer reads all before it: concatenations and the gradients of their parts are copied.",
@@ -50,7 +52,7 @@ const against = ({ sides }) => {
   return { eager: least(peers.filter((side) => !isCompiled(side))), compiled: peers.find(isCompiled) };
 };
 
-const ms = ({ median }) => `${(1000 * median).toPrecision(3)} ms`;
+const ms = ({ median }) => (median >= 1 ? `${median.toPrecision(3)} s` : `${(1000 * median).toPrecision(3)} ms`);
 const times = (side) => (side ? side.ratio.median.toFixed(2) : "-");
 const megabytes = (bytes) => (bytes / 1e6).toFixed(0);
 const rows = newest()
