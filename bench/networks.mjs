@@ -5,7 +5,8 @@ const BACKWARD = ["gradient", "train"];
 
 /**
  * `model`, `options`: the library's architecture; `shape`: of one input; `channelsLast`: PyTorch is measured in both
- * memory formats; `laboratory`: hand-written graphs of it exist; `portable`: beside our portable lowering; `bars`: by mode and batch, for both of PyTorch's sides.
+ * memory formats; `laboratory`: hand-written graphs of it exist; `portable`: beside our portable lowering; `bars`: by
+ * mode and batch, for both of PyTorch's sides.
  */
 export const networks = {
   resnet18: {

@@ -15,7 +15,7 @@ const folder = fileURLToPath(new URL("results/", import.meta.url));
 /** Why a row is slower, by the beginning of its name. */
 const REASONS = {
   "lstm-":
-    "The 64 steps go one after the other, back as forward, as bodies of two Scans: their small products run at the rate of small products, and about 25 operators a step are calls of their own.",
+    "The 64 steps go one after the other, back as forward, as bodies of two Scans: their small products run at the rate of small products, between element by element operators that are calls of their own.",
   "resnet18-forward-":
     "Direct convolutions at the machine's own ceiling on both sides; verdicts never use Winograd's (`temper, Winograd` in the bench shows what they would gain).",
   "mobilenet-v2-":

@@ -6,7 +6,7 @@ import { createModel, model, toGraph } from "../dist/models/index.js";
 import { initialize } from "../dist/nn/index.js";
 import { concatChunks, decodeModel, encodeModel } from "../dist/onnx/index.js";
 import { bindParameters, importModel, toOnnx } from "../dist/ops/index.js";
-import { createLocalRuntime, createPool, MIN_CHANNELS } from "../dist/runtime/index.js";
+import { createLocalRuntime, createPool, MIN_CHANNELS, productsOfNode } from "../dist/runtime/index.js";
 import { networks } from "./networks.mjs";
 import { odd } from "./odd.mjs";
 
@@ -44,14 +44,6 @@ export const writeNetwork = (name, file) => {
 };
 
 const size = ({ shape }) => shape.reduce((a, b) => a * b, 1);
-/** Products of a node's forward pass, from its inputs and outputs; other operators count nothing. */
-const PRODUCTS = {
-  Conv: ([, w], [y]) => (size(y) * size(w)) / w.shape[0],
-  ConvTranspose: ([x, w]) => (size(x) * size(w)) / w.shape[0],
-  Gemm: ([a], [y]) => (size(a) / y.shape[0]) * size(y),
-  MatMul: ([a], [y]) => size(y) * a.shape.at(-1),
-  LSTM: ([x, w]) => (size(x) / w.shape[2]) * size(w),
-};
 /** Products of a node's states with its weights: back through time in any case, and once more where those are trained. */
 const STATES = { LSTM: ([x, , r]) => (size(x) / x.shape[2]) * size(r) };
 
@@ -67,9 +59,9 @@ export const flopsOf = (name, mode, batch) => {
   for (const node of graphNodes(graph)) {
     const active = node.inputs.filter((v) => v && reached.has(v.node));
     if (active.length > 0) reached.add(node);
-    const products = PRODUCTS[node.op.name]?.(node.inputs, node.outputs) ?? 0;
+    const states = STATES[node.op.name]?.(node.inputs) ?? 0,
+      products = productsOfNode(node, batch) - states;
     total += 2 * products * (1 + active.filter((v) => node.inputs.indexOf(v) < 2).length);
-    const states = STATES[node.op.name]?.(node.inputs) ?? 0;
     total += 2 * states * (1 + Number(active.length > 0) + Number(active.includes(node.inputs[2])));
   }
   return total;

@@ -1,5 +1,5 @@
 /**
- * `node bench/winograd.mjs [verdicts] [co-mnist] [cifar] [--images 10000]` (default: all, about fifteen minutes): what Winograd's
+ * `node bench/winograd.mjs [verdicts] [co-mnist] [cifar] [--images 10000] [--seed 0]` (default: all, about fifteen minutes): what Winograd's
  * convolutions change. Prints, and writes bench/results/winograd-<date>-<machine>.json; exit 1 where a bar does not hold.
  *
  * - verdicts: `evaluate` with and without, on two published networks and two that are trained here (64 channels, so that
@@ -33,7 +33,7 @@ if (!existsSync(shared)) {
   process.exit(0);
 }
 const { values: flags, positionals: parts } = parseArgs({
-  options: { images: { type: "string", default: "10000" } },
+  options: { images: { type: "string", default: "10000" }, seed: { type: "string", default: "0" } },
   allowPositionals: true,
 });
 const wanted = (part) => parts.length === 0 || parts.includes(part);
@@ -56,7 +56,7 @@ const trained = async (request, winograd) => {
   const { modelPath, history } = await train({
     ...request,
     folder: out,
-    options: { ...request.options, winograd, validation: 0, checkpoint: 1e6 },
+    options: { ...request.options, seed: Number(flags.seed), winograd, validation: 0, checkpoint: 1e6 },
   });
   return { path: modelPath, loss: history.at(-1).loss, seconds: (performance.now() - began) / 1000 };
 };

@@ -27,4 +27,4 @@ export type { JobContext, JobFunction } from "./protocol.ts";
 export { type Ceiling, measureCeilings } from "./ceiling.ts";
 export { writtenForWebgpu } from "./webgpu.ts";
 export { gpuStatus, type GpuStatus } from "./gpu.ts";
-export { productsOf } from "./work.ts";
+export { productsOf, productsOfNode } from "./work.ts";

@@ -17,7 +17,7 @@ const SOME_BATCH = 16;
  * The shapes that large values are brought into, as defaults of inputs: the runtime cannot rely on those beforehand.
  *
  * For shapes that it knows it plans: a buffer that some later value of the same shape can use is kept for it, however
- * far away that is. A training step of ResNet-18 (batch 64, Winograd) then takes 846 MB where 593 are needed at once.
+ * far away that is. Training steps then take up to twice what is needed at once (`test/runtime/memory.test.ts` compares).
  * Without a shape memory is taken when a value is made, and goes back after its last use.
  *
  * @param model  fresh from `toOnnx`: names of bodies differ from those around them

@@ -15,9 +15,10 @@ import {
   type Target,
 } from "temper/attack";
 import { createRng, f32, i64, scalar } from "temper/core";
-import { BATCH, constant, createGraph, emit, input, toArray64 } from "temper/graph";
+import { BATCH, bind, constant, createGraph, emit, input, toArray64 } from "temper/graph";
+import { model, toGraph } from "temper/models";
 import { decodeModel, encodeModel, concatChunks } from "temper/onnx";
-import { flatten } from "temper/nn";
+import { flatten, initialize } from "temper/nn";
 import { evaluateGraph, MatMul, neg, relu, Sqrt, toOnnx } from "temper/ops";
 import type { Runtime } from "temper/runtime";
 import { threat } from "temper/threat";
@@ -416,6 +417,18 @@ describe("steps in the model's own program", () => {
     a.adv.forEach((v, i) => expect(Math.abs(v - b.adv[i]!), `element ${i}`).toBeLessThan(1e-6));
     const few = { ...asked, x: x.slice(0, 5 * D), labels: request.labels.slice(0, 5) };
     expect((await perturb(known, few)).length).toBe(5 * D);
+  });
+
+  it("are fewer in a call the more a gradient takes, recurrent steps too", async () => {
+    const net = model("lstm", { inputShape: [1, 64, 64], classes: 10 }),
+      weights = Object.entries(initialize(net, createRng(0))).map(
+        ([name, tensor]) => [name, constant(tensor)] as const,
+      );
+    using target = await createTarget(runtime, bind(toGraph(net), Object.fromEntries(weights)));
+    // 128 units, 64 inputs, 64 steps: 64 · 512 · 192 products an example forward, and as many back.
+    expect(target.stepsInCall(64)).toBe(64);
+    expect(target.stepsInCall(2000)).toBe(Math.floor(1e11 / (2000 * 2 * (64 * 512 * 192 + 1280))));
+    expect(target.stepsInCall(1e6)).toBe(1);
   });
 
   it("leave a row alone whose gradient is not finite", async () => {

@@ -4,17 +4,8 @@ import { concretize } from "temper/graph";
 import { decodeModel, decodeTensor, readModelFile, tensorFromProto, validateModel } from "temper/onnx";
 import { bindParameters, dataInputs, importModel, type Model, toOnnx } from "temper/ops";
 import { describe, expect, it } from "vitest";
-import { hasShared, shared } from "../shared.ts";
+import { hasShared, shared, sharedModels } from "../shared.ts";
 import { difference, openSession, randomTensor, type Result, runModel, runSession } from "./model-file.ts";
-
-/** Model files of a folder and the folders in it. */
-const modelsIn = (folder: string): string[] =>
-  hasShared
-    ? readdirSync(shared(folder), { recursive: true, encoding: "utf8" })
-        .filter((file) => /\.onnx(\.gz)?$/.test(file))
-        .map((file) => `${folder}/${file}`)
-        .sort()
-    : [];
 
 const feedsFor = (model: Model, batch: number): Record<string, Tensor> => {
   const names = dataInputs(model);
@@ -59,7 +50,7 @@ const folders = [
 ] as const;
 // Without the data there are no files to name tests after, and a suite without tests would be an error.
 describe.each(hasShared ? folders : [])("%s: what is imported and written again gives the same", (folder, batches) => {
-  it.each(modelsIn(folder))("%s", async (path) => {
+  it.each(sharedModels(folder))("%s", async (path) => {
     const { model: file, external } = await readModelFile(shared(path));
     const model = importModel(file, { external, batch: "symbolic", dims: DIMS[path] });
     const why = CLOSED[path];

@@ -48,20 +48,9 @@ import {
   tanh,
   transpose,
 } from "temper/ops";
-import {
-  blockSize,
-  compile,
-  type CompileOptions,
-  isPackable,
-  lowerForCpu,
-  loweringSteps,
-  packEnds,
-  packTensor,
-  unpackTensor,
-} from "temper/runtime";
+import { blockSize, isPackable, lowerForCpu, loweringSteps, packEnds, packTensor, unpackTensor } from "temper/runtime";
 import { describe, expect, it } from "vitest";
-
-type Feeds = Record<string, Array64>;
+import { type Arrays, onCpu } from "./lowered.ts";
 
 /** Numbers that float32 holds, so that all devices start from the same ones. */
 const numbers = (seed: number, shape: readonly number[], dtype: Array64["dtype"] = "float32"): Array64 => {
@@ -69,7 +58,7 @@ const numbers = (seed: number, shape: readonly number[], dtype: Array64["dtype"]
   const draw = dtype === "int64" ? () => Math.floor(rng.uniform() * 3) : () => Math.fround(rng.uniform() - 0.5);
   return { dtype, shape, data: Float64Array.from({ length: sizeOf(shape) }, draw) };
 };
-const feedsOf = (graph: Graph, batch: number): Feeds =>
+const feedsOf = (graph: Graph, batch: number): Arrays =>
   Object.fromEntries(
     graph.inputs.map((v, i) => [v.node.name, numbers(i + 1, concretize(v.shape, batch), v.dtype)] as const),
   );
@@ -80,19 +69,12 @@ const difference = (actual: Float64Array, expected: Float64Array): number => {
   const most = expected.reduce((m, v) => Math.max(m, Math.abs(v)), 1e-30);
   return actual.reduce((m, v, i) => Math.max(m, Math.abs(v - expected[i]!)), 0) / most;
 };
-const expectSame = (actual: Record<string, Array64>, expected: Record<string, Array64>, tol: number): void => {
+const expectSame = (actual: Arrays, expected: Arrays, tol: number): void => {
   expect(Object.keys(actual)).toEqual(Object.keys(expected));
   for (const [name, { data, shape }] of Object.entries(expected)) {
     expect(actual[name]!.shape, name).toEqual(shape);
     expect(difference(actual[name]!.data, data), name).toBeLessThan(tol);
   }
-};
-const onCpu = async (graph: Graph, feeds: Feeds, options?: CompileOptions): Promise<Record<string, Array64>> => {
-  using program = await compile(graph, options);
-  const outputs = await program.run(Object.fromEntries(Object.entries(feeds).map(([k, a]) => [k, fromArray64(a)])));
-  return Object.fromEntries(
-    Object.entries(outputs).map(([k, t]) => [k, { dtype: t.dtype, shape: [...t.shape], data: toFloat64(t) }]),
-  );
 };
 const operators = (graph: Graph): string[] => graphNodes(graph).map((node) => node.op.name);
 
@@ -815,7 +797,7 @@ describe("weights in the order of blocks", () => {
       packed = packEnds(withBatch(graph, batch), names, block);
     const feeds = feedsOf(graph, batch),
       expected = evaluateGraph(graph, feeds);
-    const change = (arrays: Feeds, how: typeof packTensor): Feeds =>
+    const change = (arrays: Arrays, how: typeof packTensor): Arrays =>
       Object.fromEntries(
         Object.entries(arrays).map(([name, a]) => {
           if (!names.includes(name)) return [name, a];

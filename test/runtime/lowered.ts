@@ -31,7 +31,7 @@ export const inFloat64 = (lowered: Graph, feeds: Arrays, batch: number, block: n
 };
 
 /** A graph on this machine, in float32. */
-export const onCpu = async (graph: Graph, feeds: Arrays, options: CompileOptions): Promise<Arrays> => {
+export const onCpu = async (graph: Graph, feeds: Arrays, options?: CompileOptions): Promise<Arrays> => {
   using program = await compile(graph, options);
   const tensors = Object.fromEntries(Object.entries(feeds).map(([name, array]) => [name, fromArray64(array)]));
   const outputs = await program.run(tensors);

@@ -1,4 +1,3 @@
-import { readdirSync } from "node:fs";
 import { grad } from "temper/autodiff";
 import { createRng, isTemperError, sizeOf } from "temper/core";
 import {
@@ -26,7 +25,7 @@ import { lowerForCpu } from "temper/runtime";
 import { describe, expect, it } from "vitest";
 import { type Arrays, inFloat64, onCpu, worstDifference } from "../runtime/lowered.ts";
 import { checkRandomGraphs } from "../runtime/random-check.ts";
-import { hasShared, shared } from "../shared.ts";
+import { hasShared, shared, sharedModels } from "../shared.ts";
 
 const MINUTES = 60_000;
 const uniform = (seed: number, shape: readonly number[]): Array64 => {
@@ -95,13 +94,6 @@ const withGradients = (graph: Graph, names: readonly string[]): Graph => {
 
 /** Sizes for axes that are symbolic besides the batch. */
 const DIMS: Readonly<Record<string, Record<string, number>>> = { "models/dncnn_s_25.onnx": { H: 12, W: 10 } };
-const files = (folder: string): string[] =>
-  hasShared
-    ? readdirSync(shared(folder), { recursive: true, encoding: "utf8" })
-        .filter((file) => /\.onnx(\.gz)?$/.test(file))
-        .map((file) => `${folder}/${file}`)
-        .sort()
-    : [];
 
 /** A network from a file with its gradients by data and weights, and numbers for its data. */
 const opened = async (path: string) => {
@@ -129,7 +121,7 @@ const opened = async (path: string) => {
 };
 
 describe.skipIf(!hasShared)("networks of others, before and after the lowering", () => {
-  it.each([...files("models"), ...files("vnncomp")])("%s", { timeout: 20 * MINUTES }, async (path) => {
+  it.each([...sharedModels("models"), ...sharedModels("vnncomp")])("%s", { timeout: 20 * MINUTES }, async (path) => {
     const { graph, data, feeds } = await opened(path);
     for (const [batch, winograd] of [
       [2, false],

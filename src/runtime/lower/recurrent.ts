@@ -1,4 +1,15 @@
-import { bind, constantOf, emitAll, foldConstants, type Graph, graphNodes, type Node, rewrite, useCounts, type Value } from "../../graph/index.ts"; // prettier-ignore
+import {
+  bind,
+  constantOf,
+  emitAll,
+  foldConstants,
+  type Graph,
+  graphNodes,
+  type Node,
+  rewrite,
+  useCounts,
+  type Value,
+} from "../../graph/index.ts";
 import { LSTM, lstmBackward, type LstmForward, lstmForward, LSTMGrad, Scan, scanned, SHARED } from "../../ops/index.ts";
 
 /**
