@@ -2,26 +2,8 @@ import { type DType, formatShape, TemperError } from "../core/index.ts";
 import { filledLike, vjp } from "../autodiff/index.ts";
 import { createGraph, elements, type Graph, input, named, type Shape, simplify, type Value } from "../graph/index.ts";
 import { type LossName, losses } from "../loss/index.ts";
-import {
-  abs,
-  add,
-  cast,
-  clip,
-  div,
-  equal,
-  maximum,
-  minimum,
-  mul,
-  neg,
-  reduceMax,
-  reduceSum,
-  reshape,
-  scalarLike,
-  sign,
-  sqrt,
-  square,
-  sub,
-} from "../ops/index.ts";
+import { add, mul, reshape } from "../ops/index.ts";
+import { graphNorms, type NormName } from "../threat/index.ts";
 
 /** The ends of a classifier's graph. */
 export interface Ends {
@@ -93,60 +75,20 @@ export const gradientGraph = (model: Graph, loss: LossName): Graph => {
  * of the norm, then the nearest point of ball and box. The original must lie in the box. A gradient that holds NaN
  * gives NaN, where the driver stays.
  */
-export const attackStepGraph = (model: Graph, loss: LossName, norm: "linf" | "l2" = "linf"): Graph => {
+export const attackStepGraph = (model: Graph, loss: LossName, norm: NormName = "linf"): Graph => {
   const graph = gradientGraph(model, loss),
     [x] = graph.inputs;
   const { gradient, loss: rows, logits } = graph.outputs as Record<"gradient" | "loss" | "logits", Value>;
   const original = further(graph.inputs, "original", "float32", x!.shape);
   const scalars = ["epsilon", "step_size", "low", "high"].map((name) => further(graph.inputs, name, "float32", []));
   const [epsilon, step, low, high] = scalars as [Value, Value, Value, Value];
-  const direction = norm === "linf" ? sign(gradient) : unit(gradient);
-  const change = sub(add(x!, mul(step, direction)), original);
-  const room = { low: sub(low, original), high: sub(high, original) };
-  const moved = norm === "linf" ? clip(change, neg(epsilon), epsilon) : ontoL2(change, epsilon, room);
-  const adversarial = clip(add(original, moved), low, high);
+  const region = { epsilon, low, high },
+    moves = graphNorms[norm];
+  const direction = moves.steepest(gradient, { adv: x!, ...region });
+  const adversarial = moves.project(original, add(x!, mul(step, direction)), region);
   return createGraph(`${model.name}.attack-step`, [...graph.inputs, original, ...scalars], {
     adversarial,
     loss: rows,
     logits,
   });
-};
-
-/** Sum over all elements of each example, [N, 1, ...]. */
-const sumRows = (x: Value): Value =>
-  reduceSum(
-    x,
-    x.shape.slice(1).map((_, i) => i + 1),
-    true,
-  );
-
-/** Divided by its l2 length; zero stays zero. The largest entry comes first: squares of small gradients underflow. */
-const unit = (x: Value): Value => {
-  const axes = x.shape.slice(1).map((_, i) => i + 1);
-  const scaled = div(x, maximum(reduceMax(abs(x), axes, true), scalarLike(x, 1e-38)));
-  return div(scaled, sqrt(maximum(sumRows(square(scaled)), scalarLike(x, 1e-12))));
-};
-
-/** Passes of Newton's method: three are usual, seven were the most in thousands of random cases (from 20 pixels up). */
-const PASSES = 8;
-
-/**
- * The point clip(s v) of ball and box nearest to v, as src/threat/l2.ts finds it: rho = s² grows from below, pass by
- * pass, to where |clip(s v)| = epsilon. Stopped early it would lie inside of the ball, never outside.
- */
-const ontoL2 = (v: Value, epsilon: Value, { low, high }: { readonly low: Value; readonly high: Value }): Value => {
-  const one = scalarLike(v, 1),
-    tiny = scalarLike(v, 1e-30),
-    squares = square(v),
-    radius = square(epsilon);
-  let rho = minimum(one, div(radius, maximum(sumRows(squares), tiny)));
-  for (let pass = 0; pass < PASSES; pass++) {
-    const scaled = mul(sqrt(rho), v),
-      cut = minimum(maximum(scaled, low), high);
-    const free = cast(equal(scaled, cut), "float32");
-    const clipped = sumRows(mul(square(cut), sub(one, free)));
-    const next = div(sub(radius, clipped), maximum(sumRows(mul(squares, free)), tiny));
-    rho = minimum(one, maximum(rho, next));
-  }
-  return mul(sqrt(rho), v);
 };

@@ -18,3 +18,6 @@ export { predictionOf } from "./verdict.ts";
 export { apgd, checkpoints } from "./apgd.ts";
 export { fgsm } from "./fgsm.ts";
 export { pgd } from "./pgd.ts";
+export * from "./inner.ts";
+export * from "./rules.ts";
+export * from "./starts.ts";

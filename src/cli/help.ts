@@ -1,4 +1,4 @@
-import { flagName, type Option, type OptionSpec } from "../core/index.ts";
+import { type Chosen, flagName, formatChosen, type Option, type OptionSpec } from "../core/index.ts";
 import type { AnyCommand } from "./command.ts";
 import { commonOptions } from "./parse.ts";
 
@@ -8,7 +8,7 @@ const usage = ({ name, positionals }: AnyCommand): string =>
 const describeDefault = ({ default: value, kind }: Option<unknown>): string =>
   value === undefined || kind === "bool" || (Array.isArray(value) && value.length === 0)
     ? ""
-    : ` (default ${typeof value === "number" ? Number(value.toPrecision(4)) : String(value)})`;
+    : ` (default ${kind === "chosen" ? formatChosen(value as Chosen) : typeof value === "number" ? Number(value.toPrecision(4)) : String(value)})`;
 
 const LINE = 110;
 /** Words over as many lines as they need, each as long as fits beside `indent` blanks. */

@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import { bool, choice, float, int, many, numbers, type OptionValues, size, text, TemperError } from "../core/index.ts";
+import { bool, choice, float, int, many, numbers, type OptionValues, readChosen, size, text, TemperError } from "../core/index.ts";
 import { countOf, type Dataset, inRange, loadDataset, type Split } from "../data/index.ts";
 import { type AttackSpec, checkAttack, type Fraction } from "../evaluate/index.ts";
 import { type Classifier, loadClassifier } from "../models/index.ts";
@@ -117,17 +117,8 @@ export const openModel = async (
 };
 
 /** `pgd:steps=20,restarts=5`. @throws TemperError `bad-option`, `not-found`: what the attack's record does not have */
-export const parseAttack = (value: string, norm: NormName): Required<AttackSpec> => {
-  const [name = "", ...rest] = value.split(":");
-  const pairs = rest.join(":").split(",").filter(Boolean);
-  const options = pairs.map((pair): [string, string] => {
-    const at = pair.indexOf("=");
-    if (at <= 0) throw new TemperError("bad-option", `--attack ${value}: "${pair}" must have the form option=value.`);
-    const key = pair.slice(0, at).replaceAll(/-([a-z])/g, (_, c: string) => c.toUpperCase());
-    return [key, pair.slice(at + 1)];
-  });
-  return checkAttack({ name, options: Object.fromEntries(options) }, norm);
-};
+export const parseAttack = (value: string, norm: NormName): Required<AttackSpec> =>
+  checkAttack(readChosen("--attack", value), norm);
 
 /** What is measured, and what was assumed about it. */
 export const announce = (output: Output, model: Classifier, dataset: Dataset): void => {

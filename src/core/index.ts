@@ -4,3 +4,4 @@ export * from "./random.ts";
 export * from "./release.ts";
 export * from "./tensor.ts";
 export * from "./hash.ts";
+export * from "./chosen.ts";

@@ -2,7 +2,7 @@ import { nearest, TemperError } from "./error.ts";
 
 /** One declared option. Type, default, check, command-line flag and documentation all come from it. */
 export interface Option<T> {
-  readonly kind: "int" | "float" | "choice" | "bool" | "text" | "list" | "many" | "size";
+  readonly kind: "int" | "float" | "choice" | "bool" | "text" | "list" | "many" | "size" | "chosen";
   readonly default: T;
   readonly help: string;
   /** What a valid value looks like, for messages. */

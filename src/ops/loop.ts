@@ -1,5 +1,17 @@
 import { formatShape, sameShape, TemperError } from "../core/index.ts";
-import { type Array64, attr, createGraph, defineOp, emitAll, type Graph, input, type Value } from "../graph/index.ts";
+import {
+  type Array64,
+  attr,
+  Constant,
+  createGraph,
+  defineOp,
+  emitAll,
+  type Graph,
+  input,
+  nodesOf,
+  rewriteValues,
+  type Value,
+} from "../graph/index.ts";
 import { evaluateGraph } from "./evaluate.ts";
 
 interface LoopAttributes {
@@ -65,4 +77,40 @@ export const repeat = (
     goesOn = input("goes_on", "bool", []);
   const inside = createGraph(body.name, [time, goesOn, ...body.inputs], { still_on: goesOn, ...body.outputs });
   return emitAll(Loop, [count, undefined, ...states, ...read], { body: inside });
+};
+
+/**
+ * {@link repeat} of a function: its values may follow from any others of the graph around, which are computed once.
+ *
+ * @param step  from states to the next ones, of their types and in their order
+ * @returns the last states. @throws TemperError `bad-shape`, naming the state (`state.1`)
+ */
+export const iterate = (
+  name: string,
+  count: Value,
+  starts: readonly Value[],
+  step: (states: readonly Value[]) => readonly Value[],
+): readonly Value[] => {
+  const states = starts.map(({ dtype, shape }, i) => input(`state.${i}`, dtype, shape)),
+    after = step(states);
+  const outside = readFrom(after, states),
+    inside = outside.map(({ dtype, shape }, i) => input(`outside.${i}`, dtype, shape));
+  const written = rewriteValues(after, () => undefined, new Map(outside.map((v, i) => [v, inside[i]!])));
+  const outputs = Object.fromEntries(written.map((v, i) => [`after.${i}`, v]));
+  return repeat(count, createGraph(name, [...states, ...inside], outputs), starts, outside);
+};
+
+/** Values that `results` read and that do not follow from `own`; constants belong to whoever reads them. */
+const readFrom = (results: readonly Value[], own: readonly Value[]): readonly Value[] => {
+  const following = new Set(own),
+    found = new Set<Value>();
+  const outside = (v: Value | undefined): v is Value =>
+    v !== undefined && !following.has(v) && v.node.op !== Constant;
+  for (const { inputs, outputs } of nodesOf(results)) {
+    if (!inputs.some((v) => v && following.has(v))) continue;
+    outputs.forEach((v) => following.add(v));
+    for (const v of inputs) if (outside(v)) found.add(v);
+  }
+  for (const v of results) if (outside(v)) found.add(v);
+  return [...found];
 };

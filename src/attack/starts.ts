@@ -1,0 +1,110 @@
+import { filledLike, stopGradient, vjp } from "../autodiff/index.ts";
+import { float, type OptionSpec, type OptionValues } from "../core/index.ts";
+import type { Value } from "../graph/index.ts";
+import { kl } from "../loss/index.ts";
+import { add, mul, scale, sign, sqrt, square, reduceSum, maximum, scalarLike, div, sub } from "../ops/index.ts";
+import { type GraphRegion, type NormName } from "../threat/index.ts";
+
+/** Random numbers of a step, as an input of its graph: uniform in [-1, 1), or standard normal. */
+export type Draw = (kind: "uniform" | "normal", like: Value, shape?: readonly number[]) => Value;
+
+/** What a start may follow from. */
+export interface StartContext<O = unknown> extends GraphRegion {
+  /** Clean examples [N, ...]. */
+  readonly x: Value;
+  readonly norm: NormName;
+  readonly options: O;
+  readonly draw: Draw;
+  /** Scores at points, as the attack sees the network. */
+  readonly forward: (points: Value) => Value;
+  /** What {@link carriedStart} keeps from step to step: the changes of the examples that had these places before. */
+  readonly previous: () => Value;
+  /** Nearest points of the set. */
+  readonly project: (points: Value) => Value;
+}
+
+/** Where an inner problem's ascent begins; the caller projects. Adding one: a line here, or its file. */
+export interface StartType<S extends OptionSpec = OptionSpec> {
+  readonly name: string;
+  readonly summary: string;
+  readonly source: string;
+  readonly options: S;
+  readonly build: (context: StartContext<OptionValues<S>>) => Value;
+  /** Gradients of an example that it takes. */
+  readonly gradients?: number;
+}
+// oxlint-disable-next-line no-explicit-any
+export type AnyStart = StartType<any>;
+const define = <const S extends OptionSpec>(start: StartType<S>): StartType<S> => start;
+
+const lengthOf = (v: Value): Value =>
+  sqrt(
+    reduceSum(
+      square(v),
+      v.shape.slice(1).map((_, i) => i + 1),
+      true,
+    ),
+  );
+
+const zero = define({
+  name: "zero",
+  summary: "At the example itself.",
+  source: "Goodfellow, Shlens, Szegedy 2015, Explaining and Harnessing Adversarial Examples",
+  options: {},
+  build: ({ x }) => x,
+});
+
+const uniform = define({
+  name: "uniform",
+  summary: "At a random point: l-inf uniform in the ball, l2 in a random direction, l1 Gaussian noise.",
+  source: "Madry et al. 2018; with scale 2 and no projection de Jorge et al. 2022 (N-FGSM)",
+  options: { scale: float({ default: 1, min: 0, help: "radius of the noise, in radii of the set" }) },
+  build: ({ x, norm, epsilon, draw, options }) => {
+    if (norm === "l1") return add(x, draw("normal", x));
+    if (norm === "linf") return add(x, mul(draw("uniform", x), scale(epsilon, options.scale)));
+    const direction = draw("normal", x),
+      share = draw("uniform", x, [x.shape[0]!, ...x.shape.slice(1).map(() => 1)]);
+    const unit = div(direction, maximum(lengthOf(direction), scalarLike(x, 1e-12)));
+    return add(x, mul(unit, mul(share, scale(epsilon, options.scale)))); // both signs of a direction are alike
+  },
+});
+
+const gaussian = define({
+  name: "gaussian",
+  summary: "Beside the example: where the loss compares with the example itself, its gradient there is zero.",
+  source: "Zhang et al. 2019, Theoretically Principled Trade-off between Robustness and Accuracy",
+  options: { deviation: float({ default: 0.001, min: 0, help: "standard deviation, in units of the input" }) },
+  build: ({ x, draw, options }) => add(x, scale(draw("normal", x), options.deviation)),
+});
+
+const previous = define({
+  name: "previous",
+  summary: "With the change that the batch's example at this place had in the step before.",
+  source: "Shafahi et al. 2019, Adversarial Training for Free!",
+  options: {},
+  build: ({ x, previous: before }) => add(x, before()),
+});
+
+const backwardSmoothing = define({
+  name: "backward-smoothing",
+  summary: "One step towards a random prediction near the network's own: noise in the output, mapped back.",
+  source: "Chen et al. 2022, Efficient Robust Training via Backward Smoothing",
+  options: { gamma: float({ default: 1, min: 0, help: "half the width of the noise on every logit" }) },
+  gradients: 1,
+  build: ({ x, epsilon, draw, forward, project, options }) => {
+    const logits = forward(x),
+      target = stopGradient(add(logits, scale(draw("uniform", logits, logits.shape), options.gamma)));
+    const rows = kl(target, logits),
+      [gradient] = vjp([rows], [filledLike(rows, 1)], [x]);
+    return project(sub(x, mul(epsilon, sign(gradient!))));
+  },
+});
+
+/** Every start by name. Command line, documentation and tests read this object. */
+export const starts = {
+  zero,
+  uniform,
+  gaussian,
+  previous,
+  "backward-smoothing": backwardSmoothing,
+} satisfies Record<string, AnyStart>;
