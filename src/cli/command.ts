@@ -15,6 +15,8 @@ export interface Positional {
 
 export interface CommandContext<S extends OptionSpec> {
   readonly options: OptionValues<S>;
+  /** Those that the command line gives, options of variants included. */
+  readonly given: Readonly<Record<string, unknown>>;
   readonly args: readonly string[];
   readonly output: Output;
   /** Set by the first Ctrl-C; the second one ends the process. Only a command that stops in good order may read it. */
@@ -23,12 +25,21 @@ export interface CommandContext<S extends OptionSpec> {
   readonly commandLine: string;
 }
 
+/** What an argument such as a recipe's name adds to a command. */
+export interface Variant {
+  readonly summary: string;
+  readonly options: OptionSpec;
+  readonly settings?: Readonly<Record<string, unknown>>;
+}
+
 /** A command: one record, one file. Help, parsing and checks follow from it. */
 export interface Command<S extends OptionSpec = OptionSpec> {
   readonly name: string;
   readonly summary: string;
   readonly positionals: readonly Positional[];
   readonly options: S;
+  /** Further options by the first argument, and defaults that it has for the command's own. */
+  readonly variants?: Readonly<Record<string, Variant>>;
   readonly examples: readonly string[];
   readonly run: (context: CommandContext<S>) => Promise<ExitCode>;
 }

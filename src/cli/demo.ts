@@ -7,7 +7,7 @@ import { evaluate, type EvaluationResult } from "../evaluate/index.ts";
 import { loadClassifier } from "../models/index.ts";
 import { formatTable, renderJson, renderReport } from "../report/index.ts";
 import { formatEpsilon } from "../threat/index.ts";
-import { type ObjectiveName, train } from "../train/index.ts";
+import { type RecipeName, train } from "../train/index.ts";
 import { type CommandContext, defineCommand, EXIT } from "./command.ts";
 import type { Output } from "./output.ts";
 import { percent } from "./shared-options.ts";
@@ -17,10 +17,10 @@ const options = { out: text({ default: "reports", help: "folder for the reports"
 
 /** Settings that reach their accuracy in well under a minute on two cores. */
 const RECIPES: Readonly<
-  Record<"plain" | "robust", { objective: ObjectiveName; epochs: number; steps: number; ramp: number }>
+  Record<"plain" | "robust", { recipe: RecipeName; epochs: number; steps: number; ramp: number }>
 > = {
-  plain: { objective: "standard", epochs: 3, steps: 1, ramp: 0 },
-  robust: { objective: "pgd-at", epochs: 5, steps: 5, ramp: 2 },
+  plain: { recipe: "standard", epochs: 3, steps: 1, ramp: 0 },
+  robust: { recipe: "pgd-at", epochs: 5, steps: 5, ramp: 2 },
 };
 
 export const demoCommand = defineCommand({
@@ -90,12 +90,12 @@ const trainOne = async (
   output: Output,
   signal: AbortSignal,
 ): Promise<string | undefined> => {
-  const { objective, ...recipe } = RECIPES[name];
+  const { recipe, ...settings } = RECIPES[name];
   const { modelPath } = await train({
-    objective,
+    recipe,
     model: "small-cnn",
     options: {
-      ...recipe,
+      ...settings,
       optimizer: "adam",
       lr: 6e-3,
       weightDecay: 0,

@@ -1,6 +1,6 @@
 import { type Chosen, flagName, formatChosen, type Option, type OptionSpec } from "../core/index.ts";
 import type { AnyCommand } from "./command.ts";
-import { commonOptions } from "./parse.ts";
+import { optionsOf } from "./parse.ts";
 
 const usage = ({ name, positionals }: AnyCommand): string =>
   `temper ${name}${positionals.map((p) => (p.optional ? ` [${p.name}]` : ` <${p.name}>`)).join("")} [options]`;
@@ -22,12 +22,22 @@ const wrap = (text: string, indent: number): string => {
   return lines.join(`\n${" ".repeat(indent)}`);
 };
 
+const VALUES = {
+  int: "n",
+  float: "x",
+  list: "x,y,..",
+  text: "text",
+  many: "text",
+  size: "size",
+  chosen: "name:option=..",
+  choice: "",
+} as const;
 const valueName = ({ kind, choices }: Option<unknown>): string =>
   kind === "bool"
     ? ""
     : choices
       ? ` ${choices.join("|")}`
-      : ` <${{ int: "n", float: "x", list: "x,y,..", text: "text", many: "text", size: "size", choice: "" }[kind]}>`;
+      : ` <${VALUES[kind]}>`;
 
 const optionLines = (spec: OptionSpec): string[] => {
   const rows = Object.entries(spec).map(([name, option]): [string, string] => [
@@ -41,9 +51,21 @@ const optionLines = (spec: OptionSpec): string[] => {
   });
 };
 
-export const commandHelp = (command: AnyCommand): string =>
+/** Options as a command takes them with its first argument: what that sets itself is their default. */
+const shown = (command: AnyCommand, variant: string | undefined): OptionSpec => {
+  const settings = command.variants?.[variant ?? ""]?.settings ?? {};
+  return Object.fromEntries(
+    Object.entries(optionsOf(command, variant)).map(([name, option]) => [
+      name,
+      name in settings ? { ...option, default: option.parse(settings[name]) as unknown } : option,
+    ]),
+  );
+};
+
+/** @param variant  the first argument, where options depend on it */
+export const commandHelp = (command: AnyCommand, variant?: string): string =>
   [
-    command.summary,
+    command.variants?.[variant ?? ""]?.summary ?? command.summary,
     "",
     `Usage: ${usage(command)}`,
     ...(command.positionals.length > 0
@@ -56,7 +78,7 @@ export const commandHelp = (command: AnyCommand): string =>
       : []),
     "",
     "Options:",
-    ...optionLines({ ...command.options, ...commonOptions }),
+    ...optionLines(shown(command, variant)),
     "",
     "Examples:",
     ...command.examples.map((example) => `  ${example}`),
@@ -78,12 +100,12 @@ export const overview = (version: string, commands: Readonly<Record<string, AnyC
   ].join("\n");
 
 /** The help of a command for programs (`--help --json`). */
-export const describeCommand = (command: AnyCommand): object => ({
+export const describeCommand = (command: AnyCommand, variant?: string): object => ({
   name: command.name,
   summary: command.summary,
   usage: usage(command),
   arguments: command.positionals,
-  options: Object.entries<Option<unknown>>({ ...command.options, ...commonOptions }).map(
+  options: Object.entries<Option<unknown>>(shown(command, variant)).map(
     ([name, { kind, expected, help, choices, default: value }]) => ({
       flag: `--${flagName(name)}`,
       kind,

@@ -5,7 +5,7 @@ import { losses } from "../loss/index.ts";
 import { models } from "../models/index.ts";
 import { ops } from "../ops/index.ts";
 import { formatTable } from "../report/index.ts";
-import { objectives } from "../train/index.ts";
+import { recipes } from "../train/index.ts";
 import { defineCommand, EXIT } from "./command.ts";
 
 interface Listed {
@@ -21,7 +21,7 @@ const registries: Readonly<Record<string, () => readonly Listed[]>> = {
   attacks: () => Object.values(attacks),
   models: () => Object.values(models),
   losses: () => Object.values(losses),
-  recipes: () => Object.values(objectives),
+  recipes: () => Object.values(recipes),
   data: () =>
     Object.entries(builtinDatasets).map(([name, { summary, kind }]) => ({
       name,

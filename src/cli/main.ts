@@ -41,15 +41,16 @@ export const runCommandLine = async (argv: readonly string[]): Promise<ExitCode>
 const runOne = async (command: AnyCommand, argv: readonly string[], early: Output): Promise<ExitCode> => {
   let output = early;
   try {
-    const { args, common, options } = parseArguments(command, argv);
+    const { args, common, options, given } = parseArguments(command, argv);
     output = createOutput(common.json);
     if (common.help) {
-      if (common.json) output.document(describeCommand(command));
-      else process.stdout.write(commandHelp(command));
+      if (common.json) output.document(describeCommand(command, args[0]));
+      else process.stdout.write(commandHelp(command, args[0]));
       return EXIT.done;
     }
     return await command.run({
       options,
+      given,
       args,
       output,
       commandLine: quoted(["temper", command.name, ...argv]),

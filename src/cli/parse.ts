@@ -20,6 +20,8 @@ export interface Parsed {
   readonly args: readonly string[];
   /** The command's own, by the names of its record. */
   readonly options: OptionValues<OptionSpec>;
+  /** What was written, of the options of the command and of its variant. */
+  readonly given: Readonly<Record<string, unknown>>;
   readonly common: OptionValues<typeof commonOptions>;
 }
 
@@ -29,7 +31,8 @@ export interface Parsed {
  * @throws TemperError `bad-option`: an unknown flag (with the nearest one), a missing or invalid value, a wrong argument
  */
 export const parseArguments = (command: AnyCommand, argv: readonly string[]): Parsed => {
-  const spec: OptionSpec = { ...command.options, ...commonOptions };
+  const variants = Object.values(command.variants ?? {}).map(({ options }) => options);
+  const spec: OptionSpec = Object.assign({}, ...variants, command.options, commonOptions) as OptionSpec;
   const names = new Map(Object.keys(spec).map((name) => [`--${flagName(name)}`, name]));
   const given: Record<string, unknown> = {},
     args: string[] = [];
@@ -56,9 +59,9 @@ export const parseArguments = (command: AnyCommand, argv: readonly string[]): Pa
     else if (given[name] !== undefined) throw new TemperError("bad-option", `${command.name}: ${flag} is given twice.`);
     else given[name] = value;
   }
-  const { json, help, ...options } = resolveFlags(command, spec, given);
+  const { json, help, ...options } = resolveFlags(command, given, args[0]);
   if (!help) checkPositionals(command, args);
-  return { args, options, common: { json: json === true, help: help === true } };
+  return { args, options, given, common: { json: json === true, help: help === true } };
 };
 
 const splitFlag = (word: string): [string, string | undefined] => {
@@ -72,17 +75,33 @@ const unknownFlag = (command: AnyCommand, flag: string, known: readonly string[]
   return new TemperError("bad-option", `${command.name} has no option ${flag}.${hint} Known: ${known.join(", ")}.`);
 };
 
-/** Messages speak of flags (`--sweep-count`), not of fields. */
+/** Options of the command, and of the variant that the first argument names. Messages speak of flags (`--sweep-count`). */
 const resolveFlags = (
   command: AnyCommand,
-  spec: OptionSpec,
   given: Readonly<Record<string, unknown>>,
+  variant: string | undefined,
 ): OptionValues<OptionSpec> => {
-  for (const [name, value] of Object.entries(given))
-    if (spec[name]!.parse(value) === undefined)
-      throw invalidValue(command.name, `--${flagName(name)}`, spec[name]!, value);
-  return resolveOptions(command.name, spec, given);
+  const own = optionsOf(command, variant);
+  for (const [name, value] of Object.entries(given)) {
+    const option = own[name];
+    if (!option)
+      throw new TemperError(
+        "bad-option",
+        `${command.name} ${variant ?? ""} has no option --${flagName(name)}: that is of ${variantsWith(command, name).join(", ")}.`,
+      );
+    if (option.parse(value) === undefined) throw invalidValue(command.name, `--${flagName(name)}`, option, value);
+  }
+  return resolveOptions(command.name, own, { ...command.variants?.[variant ?? ""]?.settings, ...given });
 };
+
+/** All options that a command takes with its first argument, common ones included. */
+export const optionsOf = ({ options, variants = {} }: AnyCommand, variant: string | undefined): OptionSpec => ({
+  ...(options as OptionSpec),
+  ...(variant !== undefined && Object.hasOwn(variants, variant) && variants[variant]!.options),
+  ...commonOptions,
+});
+const variantsWith = ({ variants = {} }: AnyCommand, option: string): string[] =>
+  Object.keys(variants).filter((name) => Object.hasOwn(variants[name]!.options, option));
 
 const checkPositionals = ({ name, positionals }: AnyCommand, args: readonly string[]): void => {
   const missing = positionals[args.length];

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { bool, isTemperError, type OptionSpec, numbers, text } from "../core/index.ts";
-import { objectives, train, trainOptions, type TrainProgress } from "../train/index.ts";
+import { type RecipeName, recipes, train, trainOptions, type TrainProgress } from "../train/index.ts";
 import { type CommandContext, defineCommand, EXIT } from "./command.ts";
 import { names } from "./names.ts";
 import type { Output } from "./output.ts";
@@ -29,15 +29,16 @@ const options = {
 export const trainCommand = defineCommand({
   name: "train",
   summary: "Train a classifier, plainly or to be robust; resumes; saves ONNX.",
-  positionals: [{ name: "recipe", help: "how to train", choices: names(objectives) }],
+  positionals: [{ name: "recipe", help: "how to train", choices: names(recipes) }],
   options,
+  variants: recipes,
   examples: [
     "temper train pgd-at --data glyphs --epsilon 0.2 --epochs 6 --lr 0.05",
     "temper train standard --model resnet-18 --data cifar10 --mean 0.4914,0.4822,0.4465 --std 0.247,0.2435,0.2616",
     "temper train pgd-at --data glyphs --epsilon 0.2 --epochs 6 --lr 0.05 --resume",
   ],
-  run: async ({ args: [recipe], options: given, output, signal }: CommandContext<typeof options>) => {
-    const { model, data, range, pixelRange, dataLayout, out, resume, mean, std, ...rest } = given;
+  run: async ({ args: [recipe], options: all, given, output, signal }: CommandContext<typeof options>) => {
+    const { model, data, range, pixelRange, dataLayout, out, resume, mean, std, ...rest } = all;
     const folder = out ?? join("runs", `${recipe}-${model}-${data.replaceAll(/[^\w-]+/g, "_")}`);
     const source = { data, pixelRange, dataLayout };
     const training = await openDataset({ ...source, split: "train", range });
@@ -50,9 +51,10 @@ export const trainCommand = defineCommand({
         "note: this data has no validation split (the test split is not for that): accuracy is not measured.",
       );
     const outcome = await train({
-      objective: recipe!,
+      recipe: recipe!,
+      recipeOptions: only(given, recipes[recipe as RecipeName].options),
       model,
-      options: rest,
+      options: only(given, trainOptions),
       train: training,
       validation,
       mean,
@@ -71,6 +73,10 @@ export const trainCommand = defineCommand({
     return outcome.finished ? EXIT.done : EXIT.failed;
   },
 });
+
+/** What was given of a record's options. */
+const only = (given: Readonly<Record<string, unknown>>, spec: OptionSpec): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(given).filter(([name]) => Object.hasOwn(spec, name)));
 
 const progressOn =
   (output: Output) =>

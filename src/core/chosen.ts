@@ -1,11 +1,5 @@
-import { type Option, type OptionSpec, resolveOptions } from "./options.ts";
+import { type Chosen, type Option, type OptionSpec, resolveOptions } from "./options.ts";
 import { lookup, TemperError } from "./error.ts";
-
-/** A member of a registry, and its options. */
-export interface Chosen {
-  readonly name: string;
-  readonly options: Readonly<Record<string, unknown>>;
-}
 
 /** What a registry's members have to have. */
 type Registry = Readonly<Record<string, { readonly options?: OptionSpec }>>;

@@ -16,7 +16,15 @@ export interface Option<T> {
 // oxlint-disable-next-line no-explicit-any
 export type OptionSpec = Readonly<Record<string, Option<any>>>;
 export type OptionValues<S extends OptionSpec> = { readonly [K in keyof S]: S[K] extends Option<infer T> ? T : never };
-export type OptionInput<S extends OptionSpec> = { readonly [K in keyof S]?: OptionValues<S>[K] | undefined };
+export type OptionInput<S extends OptionSpec> = {
+  readonly [K in keyof S]?: OptionValues<S>[K] | (OptionValues<S>[K] extends Chosen ? string : never) | undefined;
+};
+
+/** A member of a registry, and its options ({@link chosenFrom}). */
+export interface Chosen {
+  readonly name: string;
+  readonly options: Readonly<Record<string, unknown>>;
+}
 
 /** Reads a number, also as a fraction (`8/255`). NaN where it is neither. */
 export const parseNumber = (given: unknown): number => {

@@ -1,5 +1,5 @@
 import { type Rng, sizeOf, type Tensor, TemperError } from "../core/index.ts";
-import { named, type Value } from "../graph/index.ts";
+import { named, type Shape, type Value } from "../graph/index.ts";
 import type { Init } from "./init.ts";
 
 /**
@@ -22,6 +22,10 @@ export type Weights = Readonly<Record<string, Value>>;
 export interface Mode {
   /** Batch statistics instead of running ones, and their updates. */
   readonly training: boolean;
+  /** Random numbers of a training step, drawn outside of the graph: uniform in [0, 1), or standard normal. */
+  readonly random?: ((shape: Shape, kind: "uniform" | "normal") => Value) | undefined;
+  /** Sees the output of every named layer, and gives what is used in its place. */
+  readonly tap?: ((name: string, value: Value) => Value) | undefined;
 }
 export interface Applied {
   readonly y: Value;

@@ -4,6 +4,7 @@ import { advance, diverged, mostTogether } from "./advance.ts";
 import type { EpochRecord } from "./config.ts";
 import { prepareRun, type Run, type TrainJob } from "./run.ts";
 import { saveRun } from "./run-folder.ts";
+import { drawnSize } from "./step-graph.ts";
 import { callLength } from "./steps.ts";
 import { closeEpoch } from "./validate.ts";
 
@@ -38,7 +39,7 @@ export const trainJob = async (
   let saved = performance.now(),
     savedStep = run.state.step,
     together = 1;
-  const stepBytes = 4 * job.config.options.batchSize * sizeOf(job.train.shape);
+  const stepBytes = 4 * (job.config.options.batchSize * sizeOf(job.train.shape) + drawnSize(run));
   const keep = async (): Promise<void> => {
     run.state = { ...run.state, seconds: elapsed() };
     await save(run);
@@ -58,7 +59,7 @@ export const trainJob = async (
     const ended = step % perEpoch === 0;
     if (ended) {
       const record = await closeEpoch(run, elapsed());
-      run.state = { ...run.state, history: [...run.state.history, record], epochLoss: 0, epochRight: 0 };
+      run.state = { ...run.state, history: [...run.state.history, record], sums: {} };
       report({ kind: "epoch", record });
     }
     if (ended || performance.now() - saved > 1000 * job.config.options.checkpoint) await keep();

@@ -10,9 +10,8 @@ export interface RunState {
   /** Steps done. Order, attack and schedule follow from it and the configuration. */
   readonly step: number;
   readonly history: readonly EpochRecord[];
-  /** Sums over the epoch under way. */
-  readonly epochLoss: number;
-  readonly epochRight: number;
+  /** Sums of the steps' reports over the epoch under way. */
+  readonly sums: Readonly<Record<string, number>>;
   readonly gradientEvaluations: number;
   readonly seconds: number;
 }
@@ -122,15 +121,16 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 
 const isManifest = (value: unknown): value is Manifest => {
   if (!isRecord(value) || value["schema"] !== "temper.run/1") return false;
-  const { config, tensors, step, history, epochLoss, epochRight, gradientEvaluations, seconds } = value;
+  const { config, tensors, step, history, sums, gradientEvaluations, seconds } = value;
   return (
     isRecord(config) &&
     isRecord(config["options"]) &&
     STATES.some((name) => name === tensors) &&
     Array.isArray(history) &&
     history.every(isRecord) &&
-    [step, epochRight, gradientEvaluations].every((v) => Number.isSafeInteger(v) && (v as number) >= 0) &&
-    [epochLoss, seconds].every(Number.isFinite)
+    isRecord(sums) &&
+    [step, gradientEvaluations].every((v) => Number.isSafeInteger(v) && (v as number) >= 0) &&
+    [seconds, ...Object.values(sums)].every(Number.isFinite)
   );
 };
 

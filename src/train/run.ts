@@ -1,16 +1,19 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { createTarget, type Target } from "../attack/index.ts";
-import { createRng, resolveOptions, sizeOf, type Tensor, TemperError } from "../core/index.ts";
+import { createRng, resolveOptions, sizeOf, type Tensor, TemperError, zeros } from "../core/index.ts";
 import { countOf, type Dataset } from "../data/index.ts";
 import { model as modelOf, type ModelDefinition, toGraph } from "../models/index.ts";
 import { initialize, weightNames } from "../nn/index.ts";
 import { createOptimizer, createSchedule, type Optimizer, optimizers, schedules } from "../optim/index.ts";
 import type { Runtime } from "../runtime/index.ts";
 import { threat as createThreat, type Threat } from "../threat/index.ts";
-import { objectives, type TrainConfig, type TrainOptions } from "./config.ts";
-import type { AnyObjective } from "./objective.ts";
+import type { TrainConfig } from "./config.ts";
+import type { TrainOptions } from "./options.ts";
+import type { AnyRecipe } from "./recipe.ts";
+import { recipes } from "./recipes/index.ts";
 import { loadRun, type RunState } from "./run-folder.ts";
-import { stepWithin } from "./step-within.ts";
+import type { Drawn } from "./step-graph.ts";
+import { type FittingStep, stepWithin } from "./step-within.ts";
 import { createSteps, type Steps } from "./steps.ts";
 
 /** What the loop is given; it can be cloned between threads. */
@@ -25,12 +28,13 @@ export interface TrainJob {
 /** Everything that a run of steps needs. */
 export interface Run extends Disposable {
   readonly job: TrainJob;
-  readonly objective: AnyObjective;
   readonly steps: Steps;
+  /** Random numbers that a step is fed. */
+  readonly draws: readonly Drawn[];
   /** The network in evaluation mode with the current weights: what attacks see. */
   readonly target: Target;
   readonly threat: Threat;
-  /** Learning rate of a step, and the scalars that the optimizer makes of it. */
+  /** Learning rate of a step, and all the scalars that it is fed. */
   readonly scalarsAt: (step: number) => { readonly lr: number; readonly scalars: Readonly<Record<string, number>> };
   /** Steps of an epoch, and of the run. */
   readonly perEpoch: number;
@@ -73,36 +77,35 @@ export const prepareRun = async (runtime: Runtime, job: TrainJob): Promise<Run> 
     { options } = config;
   const definition = modelOfConfig(config, train),
     optimizer = optimizerOf(options),
-    objective: AnyObjective = objectives[config.objective];
+    recipe: AnyRecipe = recipes[config.recipe];
   const perEpoch = stepsPerEpoch(train, options),
     total = perEpoch * options.epochs;
   const names = weightNames(definition);
-  const objectiveOptions = resolveOptions(objective.name, objective.options, config.objectiveOptions);
-  const { tensors, state } = await startOf(job, definition, optimizer, total);
-  const shapes = Object.fromEntries(Object.entries(tensors).map(([name, { shape }]) => [name, shape]));
-  const { batchSize, winograd, memory } = options;
-  const { graph: step, rows } = await stepWithin({
-    definition,
-    objective,
-    objectiveOptions,
+  const { winograd } = options;
+  const program = await stepWithin({
+    model: definition,
+    recipe,
+    options: resolveOptions(recipe.name, recipe.options, config.recipeOptions),
+    settings: options,
     optimizer,
-    batchSize,
-    winograd,
-    memory,
-    heldBytes: heldBytes(job, tensors),
+    range: config.range,
+    heldBytes: heldBytes(job, definition, optimizer),
+    validated: validatedBy(job),
   });
-  const steps = await createSteps(runtime, step, shapes, { batchSize, winograd });
+  const { tensors, state } = await startOf(job, program, optimizer, total);
+  const shapes = Object.fromEntries(Object.entries(tensors).map(([name, { shape }]) => [name, shape]));
+  const steps = await createSteps(runtime, program.graph, shapes, { winograd });
   const run: Run = {
     job,
-    objective,
     steps,
+    draws: program.draws,
     target: await createTarget(runtime, steps.packed(toGraph(definition)), {
       winograd,
-      rows,
+      rows: program.rows,
       weights: () => Object.fromEntries(names.map((name) => [name, run.tensors[name]!])),
     }),
     threat: createThreat({ norm: options.norm, epsilon: options.epsilon, box: [...config.range] }),
-    scalarsAt: scalarsOf(options, optimizer, perEpoch),
+    scalarsAt: scalarsOf(options, optimizer, program, perEpoch),
     perEpoch,
     total,
     orderOf: ordersOf(options.seed, countOf(train)),
@@ -118,14 +121,25 @@ export const prepareRun = async (runtime: Runtime, job: TrainJob): Promise<Run> 
   return run;
 };
 
+const validatedBy = ({ validation, config }: TrainJob): boolean => validation !== undefined && config.options.validation > 0;
+
 /**
  * The data in both threads, and as it was read (a part of it is a view of all); weights and optimizer state before and
  * after a step, and on their way to the file; a whole batch and what the inner attack makes of it. Measured.
  */
-const heldBytes = ({ train, validation, config }: TrainJob, tensors: Run["tensors"]): number =>
-  40 * config.options.batchSize * sizeOf(train.shape) +
-  3 * (train.pixels.buffer.byteLength + (validation?.pixels.buffer.byteLength ?? 0)) +
-  4 * Object.values(tensors).reduce((sum, { data }) => sum + data.byteLength, 0);
+const heldBytes = (
+  { train, validation, config }: TrainJob,
+  { parameters, buffers }: ModelDefinition,
+  { slots }: Optimizer,
+): number => {
+  const sizes = (specs: ModelDefinition["buffers"]): number =>
+    Object.values(specs).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  return (
+    40 * config.options.batchSize * sizeOf(train.shape) +
+    3 * (train.pixels.buffer.byteLength + (validation?.pixels.buffer.byteLength ?? 0)) +
+    16 * ((1 + slots.length) * sizes(parameters) + sizes(buffers))
+  );
+};
 
 const stepsPerEpoch = (train: Dataset, { batchSize }: TrainOptions): number => {
   const steps = Math.floor(countOf(train) / batchSize);
@@ -137,18 +151,19 @@ const stepsPerEpoch = (train: Dataset, { batchSize }: TrainOptions): number => {
   return steps;
 };
 
-const FRESH: RunState = { step: 0, history: [], epochLoss: 0, epochRight: 0, gradientEvaluations: 0, seconds: 0 };
+const FRESH: RunState = { step: 0, history: [], sums: {}, gradientEvaluations: 0, seconds: 0 };
 
 const startOf = async (
   { config, folder, resume }: TrainJob,
-  definition: ModelDefinition,
+  { network, carried }: FittingStep,
   optimizer: Optimizer,
   total: number,
 ): Promise<Pick<Run, "tensors" | "state">> => {
-  const shapes = Object.fromEntries(Object.entries(definition.parameters).map(([name, { shape }]) => [name, shape]));
-  const tensors = {
-    ...initialize(definition, createRng(config.options.seed).split("init")),
+  const shapes = Object.fromEntries(Object.entries(network.parameters).map(([name, { shape }]) => [name, shape]));
+  const tensors: Record<string, Tensor> = {
+    ...initialize(network, createRng(config.options.seed).split("init")),
     ...optimizer.init(shapes),
+    ...Object.fromEntries(Object.entries(carried).map(([name, shape]) => [name, zeros("float32", shape)])),
   };
   if (!resume) return { tensors, state: FRESH };
   const stored = await loadRun(
@@ -163,17 +178,36 @@ const startOf = async (
   return stored;
 };
 
-const scalarsOf = (options: TrainOptions, optimizer: Optimizer, perEpoch: number): Run["scalarsAt"] => {
+/** The scalars of a step: the optimizer's, and those of the inner problem that the step asks for. */
+const scalarsOf = (
+  options: TrainOptions,
+  optimizer: Optimizer,
+  { scalars }: FittingStep,
+  perEpoch: number,
+): Run["scalarsAt"] => {
+  const { epsilon, ramp, awp, awpWarmup } = options;
   const schedule = createSchedule(schedules[options.schedule] as (typeof schedules)["constant"], {
     lr: options.lr,
-    total: perEpoch * options.epochs,
+    total: Math.max(1, perEpoch * options.epochs),
     warmup: Math.round(options.warmup * perEpoch),
   });
+  const length = stepLengthOf(options);
   return (step) => {
-    const lr = schedule(step);
-    return { lr, scalars: optimizer.scalars(lr, step + 1) };
+    const lr = schedule(step),
+      grown = ramp > 0 ? Math.min(1, (step + 1) / (ramp * perEpoch)) : 1;
+    const all: Readonly<Record<string, number>> = {
+      ...optimizer.scalars(lr, step + 1),
+      epsilon: epsilon * grown,
+      stepSize: length * grown,
+      awp: step < awpWarmup * perEpoch ? 0 : awp,
+    };
+    return { lr, scalars: Object.fromEntries(scalars.map((name) => [name, all[name]!])) };
   };
 };
+
+/** Length of an inner step, in units of the input. */
+const stepLengthOf = ({ stepSize, relativeStep, steps, epsilon }: TrainOptions): number =>
+  stepSize || (relativeStep || 2.5 / Math.max(1, steps)) * epsilon;
 
 /** Epochs are permutations that depend on the seed and the epoch alone; the last one asked for is kept. */
 const ordersOf = (seed: number, count: number): Run["orderOf"] => {

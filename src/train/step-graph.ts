@@ -1,169 +1,239 @@
-import { filledLike, grad } from "../autodiff/index.ts";
-import { createGraph, BATCH, type Graph, input, named, type Value } from "../graph/index.ts";
-import { add, reduceMean, reshape, scale, scan } from "../ops/index.ts";
+import { filledLike } from "../autodiff/index.ts";
+import { type DType, type OptionSpec, type OptionValues, sizeOf, TemperError } from "../core/index.ts";
+import { createGraph, type Graph, input, named, type Value } from "../graph/index.ts";
 import type { ModelDefinition } from "../models/index.ts";
+import { add, reduceMean, reduceSum, reshape, scale, scan, sub } from "../ops/index.ts";
 import { type Optimizer, stateName, type Values } from "../optim/index.ts";
-import type { OptionSpec, OptionValues } from "../core/index.ts";
-import type { ObjectiveType, View } from "./objective.ts";
-
-/** Name of the input that feeds a view. */
-export const viewInput = (view: View): string => `x.${view}`;
+import { compose, type Composed, type StepSource } from "./compose.ts";
+import { type Network, withStatistics } from "./network.ts";
+import type { TrainOptions } from "./options.ts";
+import type { RecipeType } from "./recipe.ts";
 
 /** Output with the new value of a weight, buffer or state tensor. */
 export const nextName = (name: string): string => `next.${name}`;
+/** State that a branch hands from batch to batch. */
+export const carriedName = (branch: string): string => `carried/${branch}`;
 
-type Shapes = Readonly<Record<string, { readonly shape: readonly number[] }>>;
-const inputsOf = (specs: Shapes, called = (name: string): string => name): Record<string, Value> =>
-  Object.fromEntries(Object.entries(specs).map(([name, { shape }]) => [name, input(called(name), "float32", shape)]));
+/** Random numbers that a step is fed: an input of this name, uniform in [-1, 1) or standard normal. */
+export interface Drawn {
+  readonly name: string;
+  readonly kind: "uniform" | "normal";
+  readonly shape: readonly number[];
+}
 
-/**
- * One training step as a graph: forward in training mode, backward, optimizer, batch statistics.
- *
- * Inputs: `x.<view>` [N, C, H, W], `labels` [N], the optimizer's scalars, then parameters, buffers and optimizer state
- * by name. Outputs: `loss`, `logits` of the first view, and `next.<name>` for everything that changes.
- */
-export const trainStepGraph = <S extends OptionSpec>(
-  model: ModelDefinition,
-  objective: ObjectiveType<S>,
-  optimizer: Optimizer,
-  options: OptionValues<S>,
-): Graph => {
-  const examples = exampleInputs(model, objective),
-    parameters = inputsOf(model.parameters),
-    buffers = inputsOf(model.buffers);
-  const further = optimizerInputs(model, optimizer);
-  const { gradients, updates, ...found } = backward(model, objective, options, examples, { ...parameters, ...buffers });
-  const inputs = [
-    ...examples.inputs,
-    ...Object.values(further.scalars),
-    ...Object.values(parameters),
-    ...Object.values(buffers),
-    ...Object.values(further.state),
-  ];
-  return createGraph(`${model.name}.${objective.name}`, inputs, {
-    ...found,
-    ...optimized(model, optimizer, parameters, gradients, further),
-    ...updates,
-  });
-};
+/** A training step as a program, and what it is to be fed. */
+export interface StepProgram {
+  /**
+   * Inputs: `x` [N, C, H, W], `labels` int64 [N] (`partners` and `share` [N] where labels are mixed, `weights` [N] where
+   * examples are weighted), draws, scalars, then parameters, buffers, optimizer state and what branches carry by name.
+   * Outputs: the reports, scalars, and `next.<name>` for everything that changes.
+   */
+  readonly graph: Graph;
+  readonly network: Network;
+  readonly draws: readonly Drawn[];
+  readonly scalars: readonly string[];
+  /** Tensors that steps replace and that are neither weights nor of the optimizer, by name. */
+  readonly carried: Readonly<Record<string, readonly number[]>>;
+}
 
-/**
- * {@link trainStepGraph} for one batch size, in equal parts one after the other: the gradients of each are added up, and
- * the optimizer sees their mean. The same step, to rounding, with the activations of one part at a time. For models
- * without batch statistics: those of parts are not those of the whole.
- */
-export const stepGraphInParts = <S extends OptionSpec>(
-  model: ModelDefinition,
-  objective: ObjectiveType<S>,
-  optimizer: Optimizer,
-  options: OptionValues<S>,
-  { batchSize, parts }: { readonly batchSize: number; readonly parts: number },
-): Graph => {
-  const examples = exampleInputs(model, objective, batchSize),
-    parameters = inputsOf(model.parameters),
-    further = optimizerInputs(model, optimizer);
-  const rows = batchSize / parts,
-    body = partGraph(model, objective, options, rows);
-  const weights = Object.values(parameters),
-    zeros = weights.map((w) => filledLike(w, 0)),
-    stacks = examples.inputs.map((v) => reshape(v, [parts, rows, ...v.shape.slice(1)]));
-  const results = scan(body, [...weights, ...zeros], stacks),
-    [losses, logits] = results.slice(2 * weights.length) as [Value, Value];
-  const gradients = Object.keys(parameters).map((name, i) => [name, scale(results[weights.length + i]!, 1 / parts)]);
-  return createGraph(
-    `${model.name}.${objective.name}`,
-    [...examples.inputs, ...[further.scalars, parameters, further.state].flatMap((v) => Object.values(v))],
+/** What a step is built for. */
+export interface StepSpec<S extends OptionSpec = OptionSpec> {
+  readonly model: ModelDefinition;
+  readonly recipe: RecipeType<S>;
+  readonly options: OptionValues<S>;
+  readonly settings: TrainOptions;
+  readonly optimizer: Optimizer;
+  /** Least and greatest pixel. */
+  readonly range?: readonly [number, number];
+  /** Whether labels are mixed, and whether examples have weights. */
+  readonly mixed?: boolean;
+  readonly weighted?: boolean;
+  /** Whether the number of inner steps is fed. */
+  readonly stepsFed?: boolean;
+  /** Equal parts of the batch that are looked at one after the other; the optimizer sees the mean of their gradients. */
+  readonly parts?: number;
+}
+
+/** One training step: inner attack, forward in training mode, backward, optimizer, batch statistics. */
+export const trainStep = <S extends OptionSpec>(spec: StepSpec<S>): StepProgram => {
+  const { model, recipe, options, optimizer, parts = 1 } = spec;
+  const sets = Object.values(recipe.branches(options)).flatMap(({ statistics }) => statistics ?? []),
+    network = withStatistics(model, [...new Set(sets)]);
+  const whole = inputsOf(spec, network, spec.settings.batchSize);
+  const { parameters, buffers } = whole;
+  const composed =
+    parts === 1
+      ? compose(network, recipe, options, spec.settings, whole.source, { ...parameters, ...buffers })
+      : inParts(spec, network, whole, parts);
+  const further = optimizerInputs(network, optimizer);
+  const scalars = [...whole.scalars.values(), ...Object.values(further.scalars)];
+  const after = optimized(network, optimizer, composed, further);
+  const carried = Object.entries(composed.carried).map(([branch, v]) => [carriedName(branch), v] as const);
+  const graph = createGraph(
+    `${model.name}.${recipe.name}`,
+    [
+      ...whole.examples,
+      ...whole.draws.map(({ value }) => value),
+      ...scalars,
+      ...Object.values(parameters),
+      ...Object.values(buffers),
+      ...Object.values(further.state),
+      ...whole.carried.values(),
+    ],
     {
-      loss: reduceMean(losses, [0]),
-      logits: reshape(logits, [batchSize, ...logits.shape.slice(2)]),
-      ...optimized(model, optimizer, parameters, Object.fromEntries(gradients) as Values, further),
+      ...composed.reports,
+      ...after,
+      ...nexts(Object.entries(composed.buffers)),
+      ...nexts(carried),
     },
   );
+  return {
+    graph,
+    network,
+    draws: whole.draws.map(({ drawn }) => drawn),
+    scalars: scalars.map((v) => v.node.name),
+    carried: Object.fromEntries([...whole.carried].map(([name, { shape }]) => [name, shape])),
+  };
 };
 
-/** A part: weights and sums of gradients go in and out, with the sums grown; then its loss and its logits. */
-const partGraph = <S extends OptionSpec>(
-  model: ModelDefinition,
-  objective: ObjectiveType<S>,
-  options: OptionValues<S>,
-  rows: number,
-): Graph => {
-  const examples = exampleInputs(model, objective, rows),
-    parameters = inputsOf(model.parameters),
-    sums = inputsOf(model.parameters, (name) => `sum.${name}`);
-  const { loss, logits, gradients } = backward(model, objective, options, examples, parameters);
-  const grown = Object.entries(sums).map(([name, sum]) => [`grown.${name}`, add(sum, gradients[name]!)] as const);
-  return createGraph("part", [...Object.values(parameters), ...Object.values(sums), ...examples.inputs], {
-    ...parameters,
-    ...Object.fromEntries(grown),
-    loss,
-    logits,
-  });
-};
+const nexts = (entries: readonly (readonly [string, Value])[]): Values =>
+  Object.fromEntries(entries.map(([name, value]) => [nextName(name), value]));
 
-interface Examples {
-  readonly xs: readonly (readonly [View, Value])[];
-  readonly labels: Value;
-  readonly inputs: readonly Value[];
+type Shapes = Readonly<Record<string, { readonly shape: readonly number[] }>>;
+const valuesOf = (specs: Shapes, called = (name: string): string => name): Record<string, Value> =>
+  Object.fromEntries(Object.entries(specs).map(([name, { shape }]) => [name, input(called(name), "float32", shape)]));
+
+interface StepInputs {
+  readonly source: StepSource;
+  /** In their order: examples, then what is asked for while the step is built. */
+  readonly examples: readonly Value[];
+  readonly draws: { readonly drawn: Drawn; readonly value: Value }[];
+  readonly scalars: Map<string, Value>;
+  readonly carried: Map<string, Value>;
+  readonly parameters: Record<string, Value>;
+  readonly buffers: Record<string, Value>;
 }
-const exampleInputs = (
-  { inputShape }: ModelDefinition,
-  { views }: Pick<ObjectiveType, "views">,
-  count: number = BATCH,
-): Examples => {
-  const xs = views.map((view) => [view, input(viewInput(view), "float32", [count, ...inputShape])] as const);
-  const labels = input("labels", "int64", [count]);
-  return { xs, labels, inputs: [...xs.map(([, x]) => x), labels] };
+
+const inputsOf = <S extends OptionSpec>(
+  { model, range = [0, 1], mixed = false, weighted = false, stepsFed = false }: StepSpec<S>,
+  network: Network,
+  rows: number,
+): StepInputs => {
+  const x = input("x", "float32", [rows, ...model.inputShape]),
+    labels = input("labels", "int64", [rows]);
+  const partners = mixed ? input("partners", "int64", [rows]) : undefined,
+    share = mixed ? input("share", "float32", [rows]) : undefined,
+    exampleWeights = weighted ? input("weights", "float32", [rows]) : undefined;
+  const draws: { drawn: Drawn; value: Value }[] = [],
+    scalars = new Map<string, Value>(),
+    carried = new Map<string, Value>();
+  const once = (held: Map<string, Value>, name: string, dtype: DType, shape: readonly number[]): Value => {
+    const value = held.get(name) ?? input(name, dtype, shape);
+    held.set(name, value);
+    return value;
+  };
+  return {
+    source: {
+      x,
+      labels,
+      partners,
+      share,
+      exampleWeights,
+      draw: (kind, like, shape = like.shape) => {
+        const drawn = { name: `draw.${draws.length}`, kind, shape },
+          value = input(drawn.name, "float32", shape);
+        draws.push({ drawn, value });
+        return value;
+      },
+      scalar: (name) => once(scalars, name, "float32", []),
+      steps: stepsFed ? once(scalars, "steps", "int64", []) : undefined,
+      carried: (branch) => once(carried, carriedName(branch), "float32", x.shape),
+      range,
+    },
+    examples: [x, labels, partners, share, exampleWeights].filter((v) => v !== undefined),
+    draws,
+    scalars,
+    carried,
+    parameters: valuesOf(network.parameters),
+    buffers: valuesOf(network.buffers),
+  };
 };
+
+/**
+ * The same step, to rounding, with the activations of one part at a time: gradients are added up in a loop over parts.
+ * For models without batch statistics (those of parts are not those of the whole) and weights that are not perturbed.
+ */
+const inParts = <S extends OptionSpec>(spec: StepSpec<S>, network: Network, whole: StepInputs, parts: number): Composed => {
+  const { recipe, options, settings } = spec,
+    rows = settings.batchSize / parts;
+  if (settings.awp > 0)
+    throw new TemperError("bad-option", "train: weights cannot be perturbed (--awp) by a step in parts (--memory).");
+  const inner = inputsOf(spec, network, rows),
+    { parameters } = inner;
+  const part = compose(network, recipe, options, settings, inner.source, { ...parameters });
+  for (const name of inner.scalars.keys()) if (name !== "steps") whole.source.scalar(name);
+  for (const { drawn } of inner.draws)
+    whole.source.draw(drawn.kind, whole.source.x, [drawn.shape[0]! * parts, ...drawn.shape.slice(1)]);
+  const sums = valuesOf(network.parameters, (name) => `sum.${name}`),
+    names = Object.keys(parameters),
+    reports = Object.keys(part.reports),
+    carried = Object.keys(part.carried);
+  const slices = [...inner.examples, ...inner.draws.map(({ value }) => value), ...inner.carried.values()];
+  const body = createGraph("part", [...Object.values(parameters), ...Object.values(sums), ...slices, ...inner.scalars.values()], {
+    ...parameters,
+    ...Object.fromEntries(names.map((name) => [`grown.${name}`, add(sums[name]!, part.gradients[name]!)])),
+    ...Object.fromEntries(reports.map((name) => [name, part.reports[name]!])),
+    ...Object.fromEntries(carried.map((branch) => [nextName(carriedName(branch)), part.carried[branch]!])),
+  });
+  const outer = [
+    ...whole.examples,
+    ...whole.draws.map(({ value }) => value),
+    ...[...inner.carried.keys()].map((name) => whole.source.carried(name.slice(carriedName("").length))),
+  ];
+  const results = scan(
+    body,
+    [...Object.values(whole.parameters), ...Object.values(whole.parameters).map((w) => filledLike(w, 0))],
+    outer.map((v, i) => reshape(v, [parts, ...slices[i]!.shape])),
+    { shared: [...inner.scalars.keys()].map((name) => whole.scalars.get(name)!) },
+  ).slice(names.length);
+  const stacked = Object.fromEntries(reports.map((name, i) => [name, results[names.length + i]!])),
+    handed = results.slice(names.length + reports.length);
+  return {
+    reports: Object.fromEntries(
+      Object.entries(stacked).map(([name, v]) => [name, (SUMMED.has(name) ? reduceSum : reduceMean)(v, [0])]),
+    ),
+    parameters: whole.parameters,
+    gradients: Object.fromEntries(names.map((name, i) => [name, scale(results[i]!, 1 / parts)])),
+    perturbation: {},
+    buffers: {},
+    carried: Object.fromEntries(carried.map((branch, i) => [branch, reshape(handed[i]!, whole.source.x.shape)])),
+  };
+};
+/** Reports that count examples; the others are means. */
+const SUMMED = new Set(["right", "evaluations"]);
 
 interface OptimizerInputs {
   readonly scalars: Values;
   readonly state: Values;
 }
-const optimizerInputs = ({ parameters }: ModelDefinition, { scalarNames, slots }: Optimizer): OptimizerInputs => ({
-  scalars: inputsOf(Object.fromEntries(scalarNames.map((name) => [name, { shape: [] }]))),
-  state: inputsOf(
+const optimizerInputs = ({ parameters }: Network, { scalarNames, slots }: Optimizer): OptimizerInputs => ({
+  scalars: valuesOf(Object.fromEntries(scalarNames.map((name) => [name, { shape: [] }]))),
+  state: valuesOf(
     Object.fromEntries(
       Object.entries(parameters).flatMap(([name, spec]) => slots.map((slot) => [stateName(name, slot), spec])),
     ),
   ),
 });
 
-/** Forward in training mode, and back: gradients by parameter, and `next.<buffer>` of the batch statistics. */
-const backward = <S extends OptionSpec>(
-  model: ModelDefinition,
-  objective: ObjectiveType<S>,
-  options: OptionValues<S>,
-  { xs, labels }: Examples,
-  weights: Values,
-): { readonly loss: Value; readonly logits: Value; readonly gradients: Values; readonly updates: Values } => {
-  const applied = xs.map(([view, x]) => [view, model.apply(weights, x, { training: true })] as const);
-  const logits = Object.fromEntries(applied.map(([view, { y }]) => [view, y])) as Record<View, Value>;
-  const loss = named("loss", () => objective.loss({ logits, labels, options }));
-  const names = Object.keys(model.parameters);
-  const gradients = grad(
-    loss,
-    names.map((name) => weights[name]!),
-  );
-  const updates = applied.flatMap(([, { updates: next }]) => Object.entries(next));
-  return {
-    loss,
-    logits: applied[0]![1].y,
-    gradients: Object.fromEntries(names.map((name, i) => [name, gradients[i]!])),
-    updates: Object.fromEntries(updates.map(([name, value]) => [nextName(name), value])),
-  };
-};
-
 /** `next.<name>` of parameters and optimizer state. */
 const optimized = (
-  model: ModelDefinition,
+  network: Network,
   optimizer: Optimizer,
-  parameters: Values,
-  gradients: Values,
+  { parameters, gradients, perturbation }: Composed,
   { scalars, state }: OptimizerInputs,
 ): Values => {
   const outputs: Record<string, Value> = {};
-  for (const [name, { role }] of Object.entries(model.parameters)) {
+  for (const [name, { role }] of Object.entries(network.parameters)) {
     const stepped = named(`${name}.step`, () =>
       optimizer.step({
         param: parameters[name]!,
@@ -173,8 +243,13 @@ const optimized = (
         decay: role === "weight",
       }),
     );
-    outputs[nextName(name)] = stepped.param;
+    const off = perturbation[name];
+    outputs[nextName(name)] = off ? sub(stepped.param, off) : stepped.param;
     for (const [slot, value] of Object.entries(stepped.state)) outputs[nextName(stateName(name, slot))] = value;
   }
   return outputs;
 };
+
+/** Numbers that the draws of a step hold, for plans of memory. */
+export const drawnSize = ({ draws }: Pick<StepProgram, "draws">): number =>
+  draws.reduce((sum, { shape }) => sum + sizeOf(shape), 0);

@@ -1,5 +1,5 @@
 import type { Tensor } from "../core/index.ts";
-import { BATCH, createGraph, type Graph, input, withBatch } from "../graph/index.ts";
+import { BATCH, createGraph, type Graph, input } from "../graph/index.ts";
 import { scan } from "../ops/index.ts";
 import {
   blockSize,
@@ -19,12 +19,12 @@ type Tensors = Readonly<Record<string, Tensor>>;
 /** A compiled training step, several of which run in one call: compiled as a loop when first asked for it. */
 export interface Steps extends Disposable {
   /**
-   * Runs one step for every slice of the feeds: pixels [k, N, C, H, W], labels [k, N], the optimizer's scalars [k].
-   * @param tensors  weights, buffers and optimizer state, in the order of {@link pack}
-   * @returns `loss` [k], `logits` [k, N, classes], and the tensors after the last step. The bits do not depend on how
-   *   steps are divided into calls.
+   * Runs one step for every slice of the feeds: pixels [k, N, C, H, W], labels [k, N], draws [k, ...], scalars [k].
+   * @param tensors  weights, buffers and other state, in the order of {@link pack}
+   * @returns the reports [k] by name, and the tensors after the last step. The bits do not depend on how steps are
+   *   divided into calls.
    */
-  readonly run: (tensors: Tensors, feeds: Feeds) => Promise<{ loss: Tensor; logits: Tensor; tensors: Tensors }>;
+  readonly run: (tensors: Tensors, feeds: Feeds) => Promise<{ reports: Tensors; tensors: Tensors }>;
   /** Tensors in the order that the runtime computes in; nothing is converted between steps. */
   readonly pack: (tensors: Tensors) => Tensors;
   /** The way back. */
@@ -34,19 +34,19 @@ export interface Steps extends Disposable {
 }
 
 /**
- * @param step  from `trainStepGraph`
+ * @param step  from `trainStep`
  * @param shapes  of what a step replaces (weights, buffers, optimizer state), by name
  */
 export const createSteps = async (
   runtime: Runtime,
   step: Graph,
   shapes: Readonly<Record<string, readonly number[]>>,
-  { batchSize, ...options }: CompileOptions & { readonly batchSize: number },
+  options: CompileOptions = {},
 ): Promise<Steps> => {
   const block = await blockSize(),
     names = Object.keys(shapes),
     ordered = names.filter((name) => isPackable(shapes[name]!, block));
-  const one = packEnds(withBatch(step, batchSize), [...ordered, ...ordered.map(nextName)], block);
+  const one = packEnds(step, [...ordered, ...ordered.map(nextName)], block);
   // A loop takes the memory of all that it gives before it begins: one step is compiled as it is.
   let program: Program = await runtime.compile(one, options),
     isLoop = false;
@@ -57,10 +57,12 @@ export const createSteps = async (
   };
   const runOne = async (tensors: Tensors, feeds: Feeds): Promise<Tensors> => {
     const slices = Object.entries(feeds).map(([name, tensor]) => [name, { ...tensor, shape: tensor.shape.slice(1) }]);
-    const { loss, logits, ...changed } = await program.run({ ...tensors, ...Object.fromEntries(slices) });
+    const outputs = await program.run({ ...tensors, ...Object.fromEntries(slices) });
+    const [changed, reports] = divided(outputs);
     const kept = Object.keys(tensors).filter((name) => !(nextName(name) in changed));
     const copies = kept.map((name) => [nextName(name), { ...tensors[name]!, data: tensors[name]!.data.slice() }]);
-    return { loss: asStack(loss!), logits: asStack(logits!), ...changed, ...Object.fromEntries(copies) };
+    const stacks = Object.entries(reports).map(([name, tensor]) => [name, asStack(tensor)]);
+    return { ...Object.fromEntries([...stacks, ...copies]), ...changed } as Tensors;
   };
   const change = (tensors: Tensors, reorder: typeof packTensor): Tensors => ({
     ...tensors,
@@ -70,11 +72,10 @@ export const createSteps = async (
     run: async (tensors, feeds) => {
       const count = Object.values(feeds)[0]!.shape[0]!;
       if (count > 1 && !isLoop) await compileLoop();
-      const { loss, logits, ...next } = isLoop
-        ? await program.run({ ...tensors, ...feeds })
-        : await runOne(tensors, feeds);
-      const after = Object.keys(tensors).map((name) => [name, next[nextName(name)]!]);
-      return { loss: loss!, logits: logits!, tensors: Object.fromEntries(after) as Tensors };
+      const outputs = isLoop ? await program.run({ ...tensors, ...feeds }) : await runOne(tensors, feeds);
+      const [next, reports] = divided(outputs),
+        after = Object.keys(tensors).map((name) => [name, next[nextName(name)]!]);
+      return { reports, tensors: Object.fromEntries(after) as Tensors };
     },
     pack: (tensors) => change(tensors, packTensor),
     unpack: (tensors) => change(tensors, unpackTensor),
@@ -83,18 +84,23 @@ export const createSteps = async (
   };
 };
 
+/** What changes, and what is reported. */
+const divided = (outputs: Tensors): readonly [Tensors, Tensors] => {
+  const part = (changes: boolean): Tensors =>
+    Object.fromEntries(Object.entries(outputs).filter(([name]) => name.startsWith(nextName("")) === changes));
+  return [part(true), part(false)];
+};
+
 const asStack = (tensor: Tensor): Tensor => ({ ...tensor, shape: [1, ...tensor.shape] });
 
 /** The step as a loop over stacks of everything that is not a state: one call for many steps of small networks. */
 const repeated = (step: Graph, names: ReadonlySet<string>): Graph => {
   const states = step.inputs.filter((v) => names.has(v.node.name)),
     slices = step.inputs.filter((v) => !names.has(v.node.name));
-  const { loss, logits } = step.outputs;
   const after = states.map((v) => [v.node.name, step.outputs[nextName(v.node.name)] ?? v] as const);
   const body = createGraph(step.name, [...states, ...slices], {
     ...Object.fromEntries(after.map(([name, v]) => [nextName(name), v])),
-    loss: loss!,
-    logits: logits!,
+    ...Object.fromEntries(Object.entries(step.outputs).filter(([name]) => !name.startsWith(nextName("")))),
   });
   const outer = [
     ...states.map((v) => input(v.node.name, v.dtype, v.shape)),

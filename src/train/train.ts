@@ -6,17 +6,22 @@ import { concatChunks, encodeModel } from "../onnx/index.ts";
 import { bind, constant } from "../graph/index.ts";
 import { toOnnx } from "../ops/index.ts";
 import { defaultEngine } from "../runtime/index.ts";
-import { type EpochRecord, type ObjectiveName, objectives, type TrainConfig, trainOptions } from "./config.ts";
+import type { EpochRecord, TrainConfig } from "./config.ts";
 import type { TrainProgress, TrainResult } from "./job.ts";
+import { trainOptions } from "./options.ts";
+import type { AnyRecipe } from "./recipe.ts";
+import { type RecipeName, recipes } from "./recipes/index.ts";
 import { modelOfConfig, type TrainJob } from "./run.ts";
 import { checkSameConfig, hasRun, readManifest, replaceFile } from "./run-folder.ts";
 
 export interface TrainRequest {
-  readonly objective: string;
-  readonly objectiveOptions?: Readonly<Record<string, unknown>>;
+  /** Recipe by name, and its own options. */
+  readonly recipe: string;
+  readonly recipeOptions?: Readonly<Record<string, unknown>>;
   /** Architecture by name; `wide-resnet-28-10` and the like included. */
   readonly model: string;
   readonly modelOptions?: Readonly<Record<string, unknown>>;
+  /** What is not given here is as the recipe has it, else as {@link trainOptions} has it. */
   readonly options?: OptionInput<typeof trainOptions>;
   readonly train: Dataset;
   readonly validation?: Dataset | undefined;
@@ -69,8 +74,8 @@ export const train = async (request: TrainRequest): Promise<TrainOutcome> => {
 };
 
 const resolveConfig = ({
-  objective,
-  objectiveOptions = {},
+  recipe,
+  recipeOptions = {},
   model,
   modelOptions = {},
   options = {},
@@ -79,17 +84,17 @@ const resolveConfig = ({
   mean = [],
   std = [],
 }: TrainRequest): TrainConfig => {
-  const record = lookup(objectives, objective, "recipe"),
+  const record: AnyRecipe = lookup<AnyRecipe>(recipes, recipe, "recipe"),
     architecture = findModel(model);
   const config: TrainConfig = {
-    objective: objective as ObjectiveName,
-    objectiveOptions: resolveOptions(objective, record.options, objectiveOptions),
+    recipe: recipe as RecipeName,
+    recipeOptions: resolveOptions(recipe, record.options as OptionSpec, recipeOptions),
     model,
     modelOptions: resolveOptions(model, architecture.type.options as OptionSpec, {
       ...architecture.options,
       ...modelOptions,
     }),
-    options: resolveOptions("train", trainOptions, options),
+    options: resolveOptions("train", trainOptions, { ...record.settings, ...given(options) }),
     mean,
     std,
     range: data.range,
@@ -99,6 +104,9 @@ const resolveConfig = ({
   modelOfConfig(config, data); // refuses what does not fit the data, before anything is written
   return config;
 };
+
+const given = <T extends object>(options: T): Partial<T> =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
 
 /** The network in evaluation mode, weights inside, with what it is and how it came about as metadata. */
 const modelFile = (config: TrainConfig, data: Dataset, weights: TrainResult["weights"]): Uint8Array => {

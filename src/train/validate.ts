@@ -6,6 +6,9 @@ import type { Run } from "./run.ts";
 /** Gradient steps of the validation attack. */
 const STEPS = 10;
 
+/** Reports of the loss's terms. */
+const TERM = "term.";
+
 /** The history's line of the epoch that has just ended. Changes nothing in the run. */
 export const closeEpoch = async (run: Run, seconds: number): Promise<EpochRecord> => {
   const { state, perEpoch, job } = run;
@@ -13,8 +16,13 @@ export const closeEpoch = async (run: Run, seconds: number): Promise<EpochRecord
   return {
     epoch: state.step / perEpoch,
     step: state.step,
-    loss: state.epochLoss / perEpoch,
-    trainAccuracy: state.epochRight / (perEpoch * job.config.options.batchSize),
+    loss: (state.sums["loss"] ?? 0) / perEpoch,
+    terms: Object.fromEntries(
+      Object.entries(state.sums).flatMap(([name, sum]) =>
+        name.startsWith(TERM) ? [[name.slice(TERM.length), sum / perEpoch]] : [],
+      ),
+    ),
+    trainAccuracy: (state.sums["right"] ?? 0) / (perEpoch * job.config.options.batchSize),
     validationAccuracy: clean,
     validationRobustAccuracy: robust,
     lr: run.scalarsAt(state.step - 1).lr,

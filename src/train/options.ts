@@ -1,0 +1,39 @@
+import { rules, starts, stops } from "../attack/index.ts";
+import { bool, choice, chosenFrom, float, int, type OptionValues, size } from "../core/index.ts";
+
+/** Options of a run, whatever its recipe: recipes have their own defaults for some of them. */
+export const trainOptions = {
+  epochs: int({ default: 10, min: 0, help: "passes over the training data; 0: only says what a run would be" }),
+  batchSize: int({ default: 128, min: 1, help: "examples a step; the last incomplete batch of an epoch is dropped" }),
+  optimizer: choice(["sgd", "adam", "adamw"], { default: "sgd", help: "update rule" }),
+  lr: float({ default: 0.1, min: 0, help: "base learning rate" }),
+  momentum: float({ default: 0.9, min: 0, max: 1, help: "sgd: share of the last step that is kept" }),
+  weightDecay: float({ default: 5e-4, min: 0, help: "weight decay of matrices and kernels" }),
+  schedule: choice(["constant", "step", "cosine", "cyclic"], { default: "cyclic", help: "learning rate over the run" }),
+  warmup: float({ default: 0, min: 0, help: "epochs over which the rate climbs from zero" }),
+  norm: choice(["linf", "l2", "l1"], { default: "linf", help: "how changes are measured" }),
+  epsilon: float({ default: 8 / 255, min: 0, help: "radius of the inner attack and of robust validation" }),
+  steps: int({ default: 10, min: 0, help: "gradient steps of the inner attack" }),
+  stepSize: float({ default: 0, min: 0, help: "length of an inner step; 0: by --relative-step" }),
+  relativeStep: float({ default: 0, min: 0, help: "the same in radii of the set; 0: 2.5 / steps" }),
+  start: chosenFrom("start", starts, { default: "uniform", help: "where the inner attack begins" }),
+  rule: chosenFrom("rule", rules, { default: "steepest", help: "how an inner step follows from the gradient" }),
+  stop: chosenFrom("stop", stops, { default: "never", help: "examples that the inner attack leaves where they are" }),
+  project: choice(["set", "box"], { default: "set", help: "what inner points must stay in: ball and box, or the box" }),
+  attackMode: choice(["eval", "train"], {
+    default: "eval",
+    help: "batch norm of the network under attack: running statistics, or those of the batch",
+  }),
+  ramp: float({ default: 0, min: 0, help: "epochs over which the inner epsilon grows from zero" }),
+  awp: float({ default: 0, min: 0, help: "adversarial weight perturbation: its length as a share of each layer's" }),
+  awpWarmup: float({ default: 0, min: 0, help: "epochs before weights are perturbed" }),
+  memory: size({
+    default: 0,
+    help: "resident memory to stay within, such as 2GiB, by steps in parts (not where batch norm needs the whole); 0: no limit",
+  }),
+  validation: int({ default: 500, min: 0, help: "validation examples after each epoch (PGD-10 at epsilon)" }),
+  winograd: bool({ default: true, help: "wide 3x3 convolutions by Winograd's algorithm; validation's verdicts never" }),
+  checkpoint: float({ default: 60, min: 0, help: "seconds between saved states, besides one an epoch" }),
+  seed: int({ default: 0, min: 0, help: "seed of weights, order and attack" }),
+} as const;
+export type TrainOptions = OptionValues<typeof trainOptions>;
