@@ -13,7 +13,7 @@ import { blockSize, keepIn, loweringSteps, physicalCores } from "../dist/runtime
 import { encode } from "../dist/runtime/encode.js";
 import { askHere, lower } from "../dist/runtime/local.js";
 import { createSession } from "../dist/runtime/session.js";
-import { createSteps, objectives, trainStepGraph } from "../dist/train/index.js";
+import { createSteps, recipes, settingsOf, trainStep } from "../dist/train/index.js";
 
 const { values: flags, positionals } = parseArgs({
   options: { passes: { type: "boolean", default: false }, kept: { type: "boolean", default: false } },
@@ -39,7 +39,8 @@ const graph = await timed("differentiate", async () => {
     return result;
   };
   const optimizer = createOptimizer(optimizers.sgd, { momentum: 0.9, weightDecay: 5e-4 });
-  const step = trainStepGraph({ ...definition, apply }, objectives.standard, optimizer, {});
+  const settings = settingsOf(recipes.standard, { batchSize: batch });
+  const { graph: step } = trainStep({ model: { ...definition, apply }, recipe: recipes.standard, options: {}, settings, optimizer });
   const parameters = Object.fromEntries(Object.entries(definition.parameters).map(([name, p]) => [name, p.shape]));
   const buffers = Object.fromEntries(Object.entries(definition.buffers).map(([name, p]) => [name, p.shape]));
   const states = Object.entries(optimizer.init(parameters)).map(([name, tensor]) => [name, tensor.shape]);
@@ -47,7 +48,7 @@ const graph = await timed("differentiate", async () => {
   let compiled;
   // Compiled stage by stage below instead.
   const asked = { compile: async (given) => ((compiled = given), {}) };
-  await createSteps(asked, step, shapes, { batchSize: batch });
+  await createSteps(asked, step, shapes);
   return compiled;
 });
 stages.differentiate -= stages.trace;

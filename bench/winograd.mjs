@@ -24,7 +24,7 @@ import { loadClassifier } from "../dist/models/index.js";
 import { conv2d, flatten, linear, relu, sequential } from "../dist/nn/index.js";
 import { createOptimizer, optimizers } from "../dist/optim/index.js";
 import { lowerForCpu, physicalCores } from "../dist/runtime/index.js";
-import { objectives, train, trainStepGraph } from "../dist/train/index.js";
+import { recipes, settingsOf, train, trainStep } from "../dist/train/index.js";
 import { describeCommit, describeMachine, machineName } from "./machine.mjs";
 
 const shared = fileURLToPath(new URL("../../shared/data/", import.meta.url));
@@ -106,11 +106,11 @@ if (wanted("verdicts")) {
   const images = await loadDataset(`${shared}cifar10`, { split: "test" });
   await verdicts("kw_mnist", `${shared}models/kw_mnist_eps0.1.onnx`, takeExamples(tests, 500), 0.1);
   await verdicts("resnet20", `${shared}models/cifar10_resnet20.onnx`, takeExamples(images, 300), 1 / 255);
-  for (const [name, objective, epsilon] of [
+  for (const [name, recipe, epsilon] of [
     ["64 channels, trained plainly", "standard", 0.03],
     ["64 channels, trained against PGD-5", "pgd-at", 0.1],
   ]) {
-    const { path } = await trained({ ...WIDE, objective, options: SHORT, train: takeExamples(digits, 3000) }, true);
+    const { path } = await trained({ ...WIDE, recipe, options: SHORT, train: takeExamples(digits, 3000) }, true);
     await verdicts(name, path, takeExamples(tests, 300), epsilon);
   }
 }
@@ -152,7 +152,7 @@ if (wanted("co-mnist")) {
   const options = { optimizer: "adam", lr: 3e-3, epochs: 5, epsilon: 0.2, steps: 5, batchSize: 128 };
   await accuracies(
     "co-mnist, 64 channels, 5 epochs of PGD-5",
-    { ...WIDE, objective: "pgd-at", options, train: takeExamples(digits, 5000) },
+    { ...WIDE, recipe: "pgd-at", options, train: takeExamples(digits, 5000) },
     takeExamples(tests, 1000),
     0.2,
     ["clean", "robust"],
@@ -161,7 +161,7 @@ if (wanted("co-mnist")) {
 
 if (wanted("cifar")) {
   const request = {
-    objective: "standard",
+    recipe: "standard",
     model: "preact-resnet-18",
     mean: [0.4914, 0.4822, 0.4465],
     std: [0.247, 0.2435, 0.2616],

@@ -1,6 +1,6 @@
 import { filledLike } from "../autodiff/index.ts";
 import { type DType, type OptionSpec, type OptionValues, sizeOf, TemperError } from "../core/index.ts";
-import { createGraph, type Graph, input, named, type Value } from "../graph/index.ts";
+import { createGraph, type Graph, input, named, nodesOf, type Value } from "../graph/index.ts";
 import type { ModelDefinition } from "../models/index.ts";
 import { add, reduceMean, reduceSum, reshape, scale, scan, sub } from "../ops/index.ts";
 import { type Optimizer, stateName, type Values } from "../optim/index.ts";
@@ -66,33 +66,44 @@ export const trainStep = <S extends OptionSpec>(spec: StepSpec<S>): StepProgram 
       ? compose(network, recipe, options, spec.settings, whole.source, { ...parameters, ...buffers })
       : inParts(spec, network, whole, parts);
   const further = optimizerInputs(network, optimizer);
-  const scalars = [...whole.scalars.values(), ...Object.values(further.scalars)];
   const after = optimized(network, optimizer, composed, further);
   const carried = Object.entries(composed.carried).map(([branch, v]) => [carriedName(branch), v] as const);
-  const graph = createGraph(
-    `${model.name}.${recipe.name}`,
-    [
-      ...whole.examples,
-      ...whole.draws.map(({ value }) => value),
-      ...scalars,
-      ...Object.values(parameters),
-      ...Object.values(buffers),
-      ...Object.values(further.state),
-      ...whole.carried.values(),
-    ],
-    {
-      ...composed.reports,
-      ...after,
-      ...nexts(Object.entries(composed.buffers)),
-      ...nexts(carried),
-    },
-  );
+  const outputs = { ...composed.reports, ...after, ...nexts(Object.entries(composed.buffers)), ...nexts(carried) };
+  const { draws, scalars: asked, carried: kept } = reached(whole, Object.values(outputs)),
+    scalars = [...asked, ...Object.values(further.scalars)];
+  const inputs = [
+    ...whole.examples,
+    ...draws.map(({ value }) => value),
+    ...scalars,
+    ...Object.values(parameters),
+    ...Object.values(buffers),
+    ...Object.values(further.state),
+    ...kept.map(([, v]) => v),
+  ];
   return {
-    graph,
+    graph: createGraph(`${model.name}.${recipe.name}`, inputs, outputs),
     network,
-    draws: whole.draws.map(({ drawn }) => drawn),
+    draws: draws.map(({ drawn }) => drawn),
     scalars: scalars.map((v) => v.node.name),
-    carried: Object.fromEntries([...whole.carried].map(([name, { shape }]) => [name, shape])),
+    carried: Object.fromEntries(kept.map(([name, { shape }]) => [name, shape])),
+  };
+};
+
+/** What was asked for while the step was built, and is needed. */
+const reached = (
+  { draws, scalars, carried }: StepInputs,
+  outputs: readonly Value[],
+): {
+  readonly draws: StepInputs["draws"];
+  readonly scalars: readonly Value[];
+  readonly carried: readonly (readonly [string, Value])[];
+} => {
+  const read = new Set(nodesOf(outputs)),
+    used = (v: Value): boolean => read.has(v.node);
+  return {
+    draws: draws.filter(({ value }) => used(value)),
+    scalars: [...scalars.values()].filter(used),
+    carried: [...carried].filter(([, v]) => used(v)),
   };
 };
 
@@ -171,43 +182,49 @@ const inParts = <S extends OptionSpec>(spec: StepSpec<S>, network: Network, whol
   const inner = inputsOf(spec, network, rows),
     { parameters } = inner;
   const part = compose(network, recipe, options, settings, inner.source, { ...parameters });
-  for (const name of inner.scalars.keys()) if (name !== "steps") whole.source.scalar(name);
-  for (const { drawn } of inner.draws)
-    whole.source.draw(drawn.kind, whole.source.x, [drawn.shape[0]! * parts, ...drawn.shape.slice(1)]);
   const sums = valuesOf(network.parameters, (name) => `sum.${name}`),
     names = Object.keys(parameters),
-    reports = Object.keys(part.reports),
     carried = Object.keys(part.carried);
-  const slices = [...inner.examples, ...inner.draws.map(({ value }) => value), ...inner.carried.values()];
-  const body = createGraph("part", [...Object.values(parameters), ...Object.values(sums), ...slices, ...inner.scalars.values()], {
+  const results = {
     ...parameters,
     ...Object.fromEntries(names.map((name) => [`grown.${name}`, add(sums[name]!, part.gradients[name]!)])),
-    ...Object.fromEntries(reports.map((name) => [name, part.reports[name]!])),
-    ...Object.fromEntries(carried.map((branch) => [nextName(carriedName(branch)), part.carried[branch]!])),
-  });
-  const outer = [
-    ...whole.examples,
-    ...whole.draws.map(({ value }) => value),
-    ...[...inner.carried.keys()].map((name) => whole.source.carried(name.slice(carriedName("").length))),
-  ];
-  const results = scan(
-    body,
-    [...Object.values(whole.parameters), ...Object.values(whole.parameters).map((w) => filledLike(w, 0))],
-    outer.map((v, i) => reshape(v, [parts, ...slices[i]!.shape])),
-    { shared: [...inner.scalars.keys()].map((name) => whole.scalars.get(name)!) },
-  ).slice(names.length);
-  const stacked = Object.fromEntries(reports.map((name, i) => [name, results[names.length + i]!])),
-    handed = results.slice(names.length + reports.length);
+    ...part.reports,
+    ...nexts(carried.map((branch) => [carriedName(branch), part.carried[branch]!])),
+  };
+  const asked = reached(inner, Object.values(results)),
+    stacks = [...inner.examples, ...asked.draws.map(({ value }) => value), ...asked.carried.map(([, v]) => v)];
+  const body = createGraph("part", [...Object.values(parameters), ...Object.values(sums), ...stacks, ...asked.scalars], results);
+  const { source } = whole,
+    outer = [
+      ...whole.examples,
+      ...asked.draws.map(({ drawn: { kind, shape } }) => source.draw(kind, source.x, [shape[0]! * parts, ...shape.slice(1)])),
+      ...asked.carried.map(([name]) => source.carried(name.slice(carriedName("").length))),
+    ];
+  const weights = Object.values(whole.parameters);
+  const [, grown, reports, handed] = cut(
+    scan(
+      body,
+      [...weights, ...weights.map((w) => filledLike(w, 0))],
+      outer.map((v, i) => reshape(v, [parts, ...stacks[i]!.shape])),
+      { shared: asked.scalars.map(({ node }) => (node.name === "steps" ? source.steps! : source.scalar(node.name))) },
+    ),
+    [names.length, names.length, Object.keys(part.reports).length, carried.length],
+  );
   return {
     reports: Object.fromEntries(
-      Object.entries(stacked).map(([name, v]) => [name, (SUMMED.has(name) ? reduceSum : reduceMean)(v, [0])]),
+      Object.keys(part.reports).map((name, i) => [name, (SUMMED.has(name) ? reduceSum : reduceMean)(reports![i]!, [0])]),
     ),
     parameters: whole.parameters,
-    gradients: Object.fromEntries(names.map((name, i) => [name, scale(results[i]!, 1 / parts)])),
+    gradients: Object.fromEntries(names.map((name, i) => [name, scale(grown![i]!, 1 / parts)])),
     perturbation: {},
     buffers: {},
-    carried: Object.fromEntries(carried.map((branch, i) => [branch, reshape(handed[i]!, whole.source.x.shape)])),
+    carried: Object.fromEntries(carried.map((branch, i) => [branch, reshape(handed![i]!, whole.source.x.shape)])),
   };
+};
+/** Consecutive pieces of these lengths. */
+const cut = (values: readonly Value[], lengths: readonly number[]): (readonly Value[])[] => {
+  let at = 0;
+  return lengths.map((length) => values.slice(at, (at += length)));
 };
 /** Reports that count examples; the others are means. */
 const SUMMED = new Set(["right", "evaluations"]);

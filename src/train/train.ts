@@ -8,9 +8,9 @@ import { toOnnx } from "../ops/index.ts";
 import { defaultEngine } from "../runtime/index.ts";
 import type { EpochRecord, TrainConfig } from "./config.ts";
 import type { TrainProgress, TrainResult } from "./job.ts";
-import { trainOptions } from "./options.ts";
+import type { trainOptions } from "./options.ts";
 import type { AnyRecipe } from "./recipe.ts";
-import { type RecipeName, recipes } from "./recipes/index.ts";
+import { type RecipeName, recipes, settingsOf } from "./recipes/index.ts";
 import { modelOfConfig, type TrainJob } from "./run.ts";
 import { checkSameConfig, hasRun, readManifest, replaceFile } from "./run-folder.ts";
 
@@ -94,7 +94,7 @@ const resolveConfig = ({
       ...architecture.options,
       ...modelOptions,
     }),
-    options: resolveOptions("train", trainOptions, { ...record.settings, ...given(options) }),
+    options: settingsOf(record, options),
     mean,
     std,
     range: data.range,
@@ -104,9 +104,6 @@ const resolveConfig = ({
   modelOfConfig(config, data); // refuses what does not fit the data, before anything is written
   return config;
 };
-
-const given = <T extends object>(options: T): Partial<T> =>
-  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
 
 /** The network in evaluation mode, weights inside, with what it is and how it came about as metadata. */
 const modelFile = (config: TrainConfig, data: Dataset, weights: TrainResult["weights"]): Uint8Array => {

@@ -8,7 +8,7 @@ import { initialize } from "temper/nn";
 import { add, mul, scan } from "temper/ops";
 import { createOptimizer, optimizers } from "temper/optim";
 import { type CompileOptions, createLocalRuntime, keepIn, keptModels } from "temper/runtime";
-import { objectives, trainStepGraph } from "temper/train";
+import { recipes, settingsOf, trainStep } from "temper/train";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
 
 const folder = mkdtempSync(join(tmpdir(), "temper-kept-"));
@@ -16,7 +16,13 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const definition = model("resnet-18", { inputShape: [3, 8, 8], classes: 10 });
 const optimizer = createOptimizer(optimizers.sgd, {});
-const graph = trainStepGraph(definition, objectives.standard, optimizer, {});
+const { graph } = trainStep({
+  model: definition,
+  recipe: recipes.standard,
+  options: {},
+  settings: settingsOf(recipes.standard, { batchSize: 4 }),
+  optimizer,
+});
 const weights = initialize(definition, createRng(0));
 const state = optimizer.init(Object.fromEntries(Object.entries(definition.parameters).map(([k, p]) => [k, p.shape])));
 const scalars = Object.entries(optimizer.scalars(0.01, 1)).map(([name, value]) => [name, f32([value], [])] as const);

@@ -10,7 +10,7 @@ import { loadClassifier, model } from "temper/models";
 import { concatChunks, encodeModel } from "temper/onnx";
 import { add, matmul, mul, reduceMax, relu, reshape, scale, softmax, toOnnx } from "temper/ops";
 import { createOptimizer, optimizers } from "temper/optim";
-import { objectives, trainStepGraph } from "temper/train";
+import { recipes, settingsOf, trainStep } from "temper/train";
 import { blockSize, executionOrder, lowerForCpu, planMemory } from "temper/runtime";
 import { afterAll, describe, expect, it } from "vitest";
 import { hasShared, shared } from "../shared.ts";
@@ -139,7 +139,13 @@ describe("resident memory of a real run", () => {
 
   it.runIf(block > 0)("is near the plan for a training step: no buffer waits for a later value of its shape", () => {
     const net = model("wide-resnet-10-4", { inputShape: [3, 32, 32], classes: 10 }),
-      graph = withBatch(trainStepGraph(net, objectives.standard, createOptimizer(optimizers.sgd), {}), 32);
+      graph = trainStep({
+        model: net,
+        recipe: recipes.standard,
+        options: {},
+        settings: settingsOf(recipes.standard, { batchSize: 32 }),
+        optimizer: createOptimizer(optimizers.sgd),
+      }).graph;
     const { peakBytes, outputBytes } = planMemory(lowerForCpu(graph, { block, winograd: true }), 32),
       planned = peakBytes + outputBytes,
       measured = growth(graph, 32, "winograd");

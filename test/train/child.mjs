@@ -3,7 +3,7 @@ import { glyphs } from "temper/data";
 import { train } from "temper/train";
 
 await train({
-  objective: "pgd-at",
+  recipe: "pgd-at",
   model: "wide-resnet",
   modelOptions: { depths: [1, 1, 1], widths: [4, 8, 8], stem: 4 },
   options: {

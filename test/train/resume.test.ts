@@ -114,7 +114,7 @@ describe("a folder", () => {
   it("is resumed only with the configuration it was started with; the difference is named", async () => {
     await resumed(stopped, { options: { ...options, lr: 0.1 } }).toThrow(/started with lr = 0.05, not 0.1/);
     await resumed(stopped, { options: { ...options, seed: 1 } }).toThrow(/seed = 0, not 1/);
-    await resumed(stopped, { objective: "pgd-at" }).toThrow(/objective = "standard", not "pgd-at"/);
+    await resumed(stopped, { recipe: "pgd-at" }).toThrow(/recipe = "standard", not "pgd-at"/);
     await resumed(stopped, { modelOptions: { channels: [4, 8], dense: [17] } }).toThrow(/modelOptions = .*\[16\].*not/);
     await resumed(stopped, { model: "mlp", modelOptions: {} }).toThrow(/model = "small-cnn", not "mlp"/);
     await resumed(stopped, { mean: [0.5], std: [0.5] }).toThrow(/mean = \[\], not \[0.5\]/);
@@ -182,7 +182,7 @@ describe("a folder", () => {
       { ...good, step: "3" },
       { ...good, history: [null] },
       { ...good, history: {} },
-      { ...good, epochLoss: null },
+      { ...good, sums: { loss: null } },
       { ...good, config: null },
       { ...good, config: {} },
     ])

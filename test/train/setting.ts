@@ -22,14 +22,14 @@ export const validation: Dataset = glyphs({ split: "validation", count: 60 });
 /** Runs of a few seconds: plain, and with everything that has a state of its own. */
 export const requests = {
   plain: {
-    objective: "standard",
+    recipe: "standard",
     model: "small-cnn",
     modelOptions: { channels: [4, 8], dense: [16] },
     options: { epochs: 3, batchSize: 50, lr: 0.05, validation: 0, checkpoint: 1e6 },
     train: training,
   },
   robust: {
-    objective: "pgd-at",
+    recipe: "pgd-at",
     model: "wide-resnet",
     modelOptions: { depths: [1, 1, 1], widths: [4, 8, 8], stem: 4 },
     options: {
