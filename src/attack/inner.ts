@@ -1,7 +1,7 @@
 import { filledLike, stopGradient, vjp } from "../autodiff/index.ts";
 import { i64 } from "../core/index.ts";
 import { constant, named, type Value } from "../graph/index.ts";
-import { add, addScalar, cast, iterate, not, or, reduceL1, reshape, scalarLike, less, where } from "../ops/index.ts";
+import { add, addScalar, cast, iterate, not, or, reduceL1, reshape, scalarLike, less, scale, where } from "../ops/index.ts";
 
 /** What the loss is at points that an inner problem asks about. */
 export interface Raised {
@@ -38,12 +38,16 @@ export interface InnerProblem {
   readonly steps: number | Value;
   /** Rows that stop; default: none does. They count no further gradients. */
   readonly stays?: Stays | undefined;
+  /** What to remember of where the first step is taken from. */
+  readonly watch?: ((at: InnerStep & Raised) => Value) | undefined;
 }
 
 export interface InnerSolution {
   readonly points: readonly Value[];
   /** Gradients that each example took, [N] float32. */
   readonly evaluations: Value;
+  /** What was watched at the starts; absent where no step was taken. */
+  readonly first?: Value | undefined;
 }
 
 /** Steps that are written one after another, where their number is known: above it they are a loop's body. */
@@ -54,25 +58,26 @@ const WRITTEN = 2;
  * Rows whose gradient is not finite do not move.
  */
 export const ascendWithin = (problem: InnerProblem): InnerSolution => {
-  const { examples, starts, steps } = problem,
-    zero = filledLike(cast(examples.shape.length > 1 ? reduceL1(examples, axesOf(examples), false) : examples, "float32"), 0);
-  if (starts.length === 0 || steps === 0) return solutionOf(starts, zero);
-  const before: readonly Value[] = [...starts, zero, zero, scalarLike(zero, 0)];
+  const { examples, starts, steps, watch } = problem,
+    n = starts.length;
+  const flat = examples.shape.length > 1 ? reduceL1(examples, axesOf(examples), false) : examples,
+    zero = filledLike(cast(flat, "float32"), 0);
+  if (n === 0 || steps === 0) return { points: starts.map(stopGradient), evaluations: zero };
+  const seen = watch ? [scale(watchedAt(problem), 0)] : [];
+  const before: readonly Value[] = [...starts, zero, zero, scalarLike(zero, 0), ...seen];
   const step = (states: readonly Value[]): readonly Value[] => named("inner", () => advance(problem, states));
-  if (typeof steps === "number" && steps <= WRITTEN) {
-    let states = before;
-    for (let i = 0; i < steps; i++) states = step(states);
-    return solutionOf(states.slice(0, starts.length), states[starts.length + 1]!);
-  }
-  const count = typeof steps === "number" ? constant(i64([steps], [])) : steps,
-    last = iterate("inner", count, before, step);
-  return solutionOf(last.slice(0, starts.length), last[starts.length + 1]!);
+  let states = before;
+  if (typeof steps === "number" && steps <= WRITTEN) for (let i = 0; i < steps; i++) states = step(states);
+  else states = iterate("inner", typeof steps === "number" ? constant(i64([steps], [])) : steps, before, step);
+  const after = states.map(stopGradient);
+  return { points: after.slice(0, n), evaluations: after[n + 1]!, first: after[n + 3] };
 };
 
-const solutionOf = (points: readonly Value[], evaluations: Value): InnerSolution => ({
-  points: points.map(stopGradient),
-  evaluations: stopGradient(evaluations),
-});
+/** What would be watched, for its type alone. */
+const watchedAt = ({ starts, raise, watch }: InnerProblem): Value => {
+  const raised = raise(starts);
+  return watch!({ point: starts[0]!, gradient: starts[0]!, time: scalarLike(raised.rows, 0), ...raised });
+};
 
 const axesOf = ({ shape }: Value): number[] => shape.slice(1).map((_, i) => i + 1);
 /** Rows [N] with as many axes as `like`. */
@@ -80,9 +85,9 @@ const alongRows = (rows: Value, { shape }: Value): Value => reshape(rows, [shape
 
 /** States: the points, then of every example 1 where it stays and the gradients so far, then the time. */
 const advance = (
-  { starts, perExample = true, raise, move, stays }: InnerProblem, states: readonly Value[]): readonly Value[] => {
+  { starts, perExample = true, raise, move, stays, watch }: InnerProblem, states: readonly Value[]): readonly Value[] => {
   const points = states.slice(0, starts.length),
-    [stayed, evaluations, time] = states.slice(starts.length) as [Value, Value, Value];
+    [stayed, evaluations, time, first] = states.slice(starts.length) as [Value, Value, Value, Value];
   const raised = raise(points),
     gradients = vjp([raised.rows], [filledLike(raised.rows, 1)], points).map((g, i) => g ?? filledLike(points[i]!, 0));
   const at = (i: number): InnerStep => ({ point: points[i]!, gradient: gradients[i]!, time });
@@ -99,5 +104,6 @@ const advance = (
     stop ? cast(stop, "float32") : stayed,
     stop ? add(evaluations, cast(still, "float32")) : addScalar(evaluations, 1),
     addScalar(time, 1),
+    ...(watch ? [where(less(time, scalarLike(time, 0.5)), watch({ ...at(0), ...raised }), first)] : []),
   ];
 };

@@ -20,7 +20,7 @@ export const advance = async (run: Run, count: number): Promise<readonly number[
     x: f32(batch.x, [count, batchSize, ...batch.shape.slice(1)]),
     labels: i64(Array.from(batch.labels), [count, batchSize]),
     ...Object.fromEntries(run.draws.map((drawn) => [drawn.name, drawFor(run, drawn, count)])),
-    ...Object.fromEntries(Object.keys(scalars[0]!).map((name) => [name, f32(scalars.map((step) => step[name]!))])),
+    ...Object.fromEntries(Object.keys(scalars[0]!).map((name) => [name, stackOf(name, scalars)])),
   });
   const values = (name: string): number[] => Array.from(reports[name]!.data as Float32Array);
   const losses = values("loss"),
@@ -29,6 +29,11 @@ export const advance = async (run: Run, count: number): Promise<readonly number[
   const before = run.tensors;
   run.tensors = tensors;
   release(Object.values(before).map(({ data }) => data));
+  let { control } = state;
+  for (let i = 0; i < count; i++) {
+    const seen = Object.fromEntries(Object.keys(reports).map((name) => [name, values(name)[i]!]));
+    control = run.controller.after(run.positionOf(state.step + i), control, seen, job.config.options.control.options);
+  }
   const sums = Object.keys(reports).map((name) => [
     name,
     values(name).reduce((sum, value) => sum + value, state.sums[name] ?? 0),
@@ -36,14 +41,25 @@ export const advance = async (run: Run, count: number): Promise<readonly number[
   run.state = {
     ...state,
     step: state.step + count,
+    control,
     sums: Object.fromEntries(sums) as Record<string, number>,
     gradientEvaluations: state.gradientEvaluations + values("evaluations").reduce((sum, value) => sum + value, 0),
   };
   return losses;
 };
 
-/** Steps that one call may do now: up to the end of the epoch. */
-export const mostTogether = ({ state, perEpoch }: Run): number => perEpoch - (state.step % perEpoch);
+/** A scalar of several steps; the number of inner steps is whole. */
+const stackOf = (name: string, scalars: readonly Readonly<Record<string, number>>[]): Tensor => {
+  const values = scalars.map((step) => step[name]!);
+  return name === "steps" ? i64(values) : f32(values);
+};
+
+/** Steps that one call may do now: up to the end of the epoch, or to where the controller has to look. */
+export const mostTogether = ({ state, controller, positionOf, job }: Run): number => {
+  const at = positionOf(state.step),
+    looks = controller.looks(at, state.control, job.config.options.control.options);
+  return Math.min(at.perEpoch, ...looks.filter((step) => step > at.within)) - at.within;
+};
 
 /** What to say where numbers ran away. */
 export const diverged = ({ job, state, perEpoch, scalarsAt }: Run, what: string, ahead = 0): TemperError =>
@@ -54,9 +70,14 @@ export const diverged = ({ job, state, perEpoch, scalarsAt }: Run, what: string,
 
 /** The training examples of the steps that are to be done. */
 const batchAt = ({ job: { train, config }, state: { step }, perEpoch, orderOf }: Run, count: number): Batch => {
-  const { batchSize } = config.options,
-    at = (step % perEpoch) * batchSize;
-  return batchOf(train, Int32Array.from(orderOf(Math.floor(step / perEpoch)).subarray(at, at + count * batchSize)));
+  const { batchSize, replays } = config.options,
+    order = orderOf(Math.floor(step / perEpoch)),
+    ids = new Int32Array(count * batchSize);
+  for (let i = 0; i < count; i++) {
+    const at = Math.floor(((step + i) % perEpoch) / replays) * batchSize;
+    ids.set(order.subarray(at, at + batchSize), i * batchSize);
+  }
+  return batchOf(train, ids);
 };
 
 /** Random numbers of steps, each from a stream of its own. */

@@ -1,4 +1,4 @@
-import { type Around, ascendWithin, type Draw, rules, starts, stops } from "../attack/index.ts";
+import { type AnyStart, type Around, ascendWithin, type Draw, rules, starts, stops } from "../attack/index.ts";
 import { filledLike, stopGradient, vjp } from "../autodiff/index.ts";
 import { type OptionSpec, type OptionValues, TemperError } from "../core/index.ts";
 import { named, type Value } from "../graph/index.ts";
@@ -25,7 +25,18 @@ import type { Values } from "../optim/index.ts";
 import { graphNorms } from "../threat/index.ts";
 import type { Network } from "./network.ts";
 import type { TrainOptions } from "./options.ts";
-import type { AnyRecipe, Branch, InnerSettings, RecipeType, Term, TermContext, View, ViewContext } from "./recipe.ts";
+import type {
+  AnyRecipe,
+  AttackChanges,
+  Branch,
+  Found,
+  InnerSettings,
+  RecipeType,
+  Term,
+  TermContext,
+  View,
+  ViewContext,
+} from "./recipe.ts";
 
 /** A batch, and what a step is fed beside it. */
 export interface StepSource {
@@ -97,7 +108,7 @@ export const compose = <S extends OptionSpec>(
   const rows = counted.reduce<Value | undefined>((sum, v) => (sum ? add(sum, v) : v), undefined);
   const passes = scalarLike(loss, sourceRows(source) * (settings.awp > 0 ? 2 : 1));
   return {
-    reports: { loss, ...reports, evaluations: rows ? add(reduceSum(rows, [0]), passes) : passes },
+    reports: { loss, ...reports, ...Object.assign({}, ...Object.values(views).map((view) => view.reports)), evaluations: rows ? add(reduceSum(rows, [0]), passes) : passes },
     parameters,
     gradients: Object.fromEntries(names.map((name, i) => [name, gradients[i] ?? filledLike(parameters[name]!, 0)])),
     perturbation: shifted.perturbation,
@@ -158,8 +169,9 @@ const viewsOf = (context: Composing): Record<string, View> => {
   const views: Record<string, View> = {};
   for (const [name, branch] of Object.entries(context.branches)) {
     const seen = named(name, () => branch.view(viewContext(context, name, views)));
-    const { x, ...rest } = "x" in seen ? seen : { x: seen };
-    views[name] = { ...rest, x: stopGradient(x) };
+    const { x, also = {}, ...rest }: View = "x" in seen ? seen : { x: seen };
+    const fixed = Object.entries(also).map(([key, v]) => [key, stopGradient(v)] as const);
+    views[name] = { ...rest, also: Object.fromEntries(fixed), x: stopGradient(x) };
   }
   return views;
 };
@@ -197,7 +209,7 @@ const viewContext = (context: Composing, name: string, views: Readonly<Record<st
     forward: (points, tap) => attacked(context, name, points, tap),
     gradient: gradientOf(context),
     project,
-    attack: ({ from, ...changed } = {}) => attack(context, name, views, region, { ...settings, ...changed }, from),
+    attack: (changed = {}) => attack(context, name, views, region, changed),
   };
 };
 
@@ -213,12 +225,13 @@ const attack = (
   context: Composing,
   name: string,
   views: Readonly<Record<string, View>>,
-  region: Around,
-  inner: InnerSettings,
-  from: Value | undefined,
-): Value => {
+  examples: Around,
+  { from, around: middle, step, watch, ...changed }: AttackChanges,
+): Found => {
   const { terms, source, settings, counted } = context,
-    { x, labels } = source;
+    { labels } = source,
+    inner: InnerSettings = { ...settings, ...changed },
+    region = { ...examples, ...(middle && { x: middle }) };
   const raised = terms.filter(({ enters, reads }) => enters !== "update" && reads.includes(name));
   if (raised.length === 0)
     throw new TemperError("bad-option", `${context.recipe.name}: no term enters the attack of branch "${name}".`);
@@ -227,43 +240,52 @@ const attack = (
   const others = Object.fromEntries(
     beside.map((read) => [read, stopGradient(attacked(context, read, views[read]!.x, views[read]!.tap))]),
   );
-  const onto = (points: Value): Value =>
-    inner.project === "set"
-      ? graphNorms[settings.norm].project(x, points, region)
-      : clip(points, region.low, region.high);
-  const begin = starts[inner.start.name as keyof typeof starts],
-    rule = rules[inner.rule.name as keyof typeof rules],
-    stays = stops[inner.stop.name as keyof typeof stops].stays;
-  if (begin.gradients) counted.push(filledLike(cast(labels, "float32"), begin.gradients));
-  const start =
-    from ??
-    onto(
-      begin.build({
-        ...region,
-        options: inner.start.options as never,
-        draw: source.draw,
-        forward,
-        previous: () => source.carried(name),
-        project: onto,
-      }),
-    );
-  const step = source.scalar("stepSize");
-  const { points, evaluations } = ascendWithin({
+  const rule = rules[inner.rule.name as keyof typeof rules],
+    stays = stops[inner.stop.name as keyof typeof stops].stays,
+    length = step ?? source.scalar("stepSize");
+  const onto = (points: Value): Value => PROJECTIONS[inner.project](points, region);
+  const { points, evaluations, first } = ascendWithin({
     examples: labels,
-    starts: [start],
-    steps: source.steps ?? inner.steps,
+    starts: [from ?? onto(startOf(context, name, inner, region, forward, onto))],
+    steps: changed.steps ?? source.steps ?? inner.steps,
     raise: ([point]) => {
-      const logits = forward(point!);
-      const rows = raised.map((term) =>
-        scale(term.of(termContext(context, { ...others, [name]: logits }, { ...views, [name]: { x: point! } }, forward)), term.weight ?? 1),
-      );
+      const logits = forward(point!),
+        at = termContext(context, { ...others, [name]: logits }, { ...views, [name]: { x: point! } }, forward);
+      const rows = raised.map((term) => scale(term.of(at), term.weight ?? 1));
       return { rows: rows.reduce((sum, v) => add(sum, v)), logits };
     },
-    move: (at) => onto(rule.move({ ...at, ...region, step, options: inner.rule.options as never })),
+    move: (at) => onto(rule.move({ ...at, ...region, step: length, options: inner.rule.options as never })),
     stays: stays && ((at) => stays({ ...at, ...region, labels, threshold: source.scalar("threshold") })),
+    watch,
   });
   counted.push(evaluations);
-  return points[0]!;
+  return { points: points[0]!, first };
+};
+
+const PROJECTIONS: Readonly<Record<InnerSettings["project"], (points: Value, region: Around) => Value>> = {
+  set: (points, region) => graphNorms[region.norm].project(region.x, points, region),
+  box: (points, { low, high }) => clip(points, low, high),
+  none: (points) => points,
+};
+
+const startOf = (
+  { source, counted }: Composing,
+  name: string,
+  inner: InnerSettings,
+  region: Around,
+  forward: (x: Value) => Value,
+  project: (points: Value) => Value,
+): Value => {
+  const { build, gradients }: AnyStart = starts[inner.start.name as keyof typeof starts];
+  if (gradients) counted.push(filledLike(cast(source.labels, "float32"), gradients));
+  return build({
+    ...region,
+    options: inner.start.options,
+    draw: source.draw,
+    forward,
+    previous: () => source.carried(name),
+    project,
+  });
 };
 
 const termContext = (

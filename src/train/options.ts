@@ -1,5 +1,6 @@
 import { rules, starts, stops } from "../attack/index.ts";
 import { bool, choice, chosenFrom, float, int, type OptionValues, size } from "../core/index.ts";
+import { controllers } from "./controllers.ts";
 
 /** Options of a run, whatever its recipe: recipes have their own defaults for some of them. */
 export const trainOptions = {
@@ -19,12 +20,17 @@ export const trainOptions = {
   start: chosenFrom("start", starts, { default: "uniform", help: "where the inner attack begins" }),
   rule: chosenFrom("rule", rules, { default: "steepest", help: "how an inner step follows from the gradient" }),
   stop: chosenFrom("stop", stops, { default: "never", help: "examples that the inner attack leaves where they are" }),
-  project: choice(["set", "box"], { default: "set", help: "what inner points must stay in: ball and box, or the box" }),
+  project: choice(["set", "box", "none"], {
+    default: "set",
+    help: "what inner points must stay in: ball and box, the box, or nothing",
+  }),
   attackMode: choice(["eval", "train"], {
     default: "eval",
     help: "batch norm of the network under attack: running statistics, or those of the batch",
   }),
   ramp: float({ default: 0, min: 0, help: "epochs over which the inner epsilon grows from zero" }),
+  control: chosenFrom("control", controllers, { default: "none", help: "what sets the inner attack anew as it goes" }),
+  replays: int({ default: 1, min: 1, help: "steps on every batch, one after the other" }),
   awp: float({ default: 0, min: 0, help: "adversarial weight perturbation: its length as a share of each layer's" }),
   awpWarmup: float({ default: 0, min: 0, help: "epochs before weights are perturbed" }),
   memory: size({

@@ -1,4 +1,4 @@
-import type { Around, Draw, InnerStep } from "../attack/index.ts";
+import type { Around, Draw, InnerProblem, InnerStep } from "../attack/index.ts";
 import type { OptionInput, OptionSpec, OptionValues } from "../core/index.ts";
 import type { Value } from "../graph/index.ts";
 import type { Mode, Weights } from "../nn/index.ts";
@@ -10,8 +10,17 @@ type Tap = NonNullable<Mode["tap"]>;
 export interface View {
   readonly x: Value;
   readonly tap?: Tap;
-  /** Further values that terms of the recipe ask for by name. */
+  /** Further values that terms of the recipe ask for by name; constant like the view. */
   readonly also?: Readonly<Record<string, Value>>;
+  /** Scalars for the history, and for controllers. */
+  readonly reports?: Readonly<Record<string, Value>>;
+}
+
+/** What an inner attack found. */
+export interface Found {
+  readonly points: Value;
+  /** What was watched where the first step was taken from; absent where none was. */
+  readonly first?: Value | undefined;
 }
 
 /** What branches are made from: a batch of examples x [N, C, H, W], the set around them, and the network as attacks see it. */
@@ -25,13 +34,22 @@ export interface ViewContext<O> extends Around {
   /** Scores in the attack's mode. @param tap  sees the outputs of layers */
   readonly forward: (x: Value, tap?: Tap) => Value;
   /** Points by the inner attack of the settings, changed by what is given: it raises the terms that enter the attack. */
-  readonly attack: (changed?: Partial<InnerSettings> & { readonly from?: Value }) => Value;
+  readonly attack: (changed?: AttackChanges) => Found;
   /** Gradient by `at` of the sum of `rows` [N]: one gradient evaluation more of every example. */
   readonly gradient: (rows: Value, at: readonly Value[]) => readonly Value[];
   /** Nearest points of the set. */
   readonly project: (x: Value) => Value;
 }
 export type InnerSettings = Pick<TrainOptions, "steps" | "start" | "rule" | "stop" | "project">;
+export interface AttackChanges extends Partial<InnerSettings> {
+  /** First points, in place of the start's. */
+  readonly from?: Value;
+  /** The middle of the set, in place of the examples. */
+  readonly around?: Value;
+  /** Length of a step. */
+  readonly step?: Value;
+  readonly watch?: InnerProblem["watch"];
+}
 
 /** A view of the examples that the network is trained on, and how. */
 export interface Branch<O> {
@@ -107,4 +125,4 @@ export const defineRecipe = <const S extends OptionSpec>(recipe: RecipeType<S>):
 export const clean = { view: ({ x }: { readonly x: Value }): Value => x } as const;
 
 /** The points that the inner attack of the settings finds. */
-export const adversarial = { view: ({ attack }: ViewContext<unknown>): Value => attack() } as const;
+export const adversarial = { view: ({ attack }: ViewContext<unknown>): Value => attack().points } as const;

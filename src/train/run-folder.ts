@@ -12,6 +12,8 @@ export interface RunState {
   readonly history: readonly EpochRecord[];
   /** Sums of the steps' reports over the epoch under way. */
   readonly sums: Readonly<Record<string, number>>;
+  /** What the controller of the inner attack remembers. */
+  readonly control: Readonly<Record<string, number>>;
   readonly gradientEvaluations: number;
   readonly seconds: number;
 }
@@ -121,7 +123,7 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 
 const isManifest = (value: unknown): value is Manifest => {
   if (!isRecord(value) || value["schema"] !== "temper.run/1") return false;
-  const { config, tensors, step, history, sums, gradientEvaluations, seconds } = value;
+  const { config, tensors, step, history, sums, control, gradientEvaluations, seconds } = value;
   return (
     isRecord(config) &&
     isRecord(config["options"]) &&
@@ -129,8 +131,9 @@ const isManifest = (value: unknown): value is Manifest => {
     Array.isArray(history) &&
     history.every(isRecord) &&
     isRecord(sums) &&
+    isRecord(control) &&
     [step, gradientEvaluations].every((v) => Number.isSafeInteger(v) && (v as number) >= 0) &&
-    [seconds, ...Object.values(sums)].every(Number.isFinite)
+    [seconds, ...Object.values(sums), ...Object.values(control)].every(Number.isFinite)
   );
 };
 

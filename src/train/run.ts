@@ -8,6 +8,7 @@ import { createOptimizer, createSchedule, type Optimizer, optimizers, schedules 
 import type { Runtime } from "../runtime/index.ts";
 import { threat as createThreat, type Threat } from "../threat/index.ts";
 import type { TrainConfig } from "./config.ts";
+import { type AnyController, controllers, type Position } from "./controllers.ts";
 import type { TrainOptions } from "./options.ts";
 import type { AnyRecipe } from "./recipe.ts";
 import { recipes } from "./recipes/index.ts";
@@ -34,8 +35,10 @@ export interface Run extends Disposable {
   /** The network in evaluation mode with the current weights: what attacks see. */
   readonly target: Target;
   readonly threat: Threat;
-  /** Learning rate of a step, and all the scalars that it is fed. */
+  /** Learning rate of a step from the present one on, and all the scalars that it is fed. */
   readonly scalarsAt: (step: number) => { readonly lr: number; readonly scalars: Readonly<Record<string, number>> };
+  readonly controller: AnyController;
+  readonly positionOf: (step: number) => Position;
   /** Steps of an epoch, and of the run. */
   readonly perEpoch: number;
   readonly total: number;
@@ -105,7 +108,18 @@ export const prepareRun = async (runtime: Runtime, job: TrainJob): Promise<Run> 
       weights: () => Object.fromEntries(names.map((name) => [name, run.tensors[name]!])),
     }),
     threat: createThreat({ norm: options.norm, epsilon: options.epsilon, box: [...config.range] }),
-    scalarsAt: scalarsOf(options, optimizer, program, perEpoch),
+    scalarsAt: (step) => {
+      const control = run.controller.scalars(run.positionOf(step), run.state.control, options.control.options);
+      return scalarsOf(options, optimizer, program, perEpoch)(step, control);
+    },
+    controller: controllers[options.control.name as keyof typeof controllers],
+    positionOf: (step) => ({
+      epoch: Math.floor(step / perEpoch),
+      within: step % perEpoch,
+      perEpoch,
+      epochs: options.epochs,
+      batchSize: options.batchSize,
+    }),
     perEpoch,
     total,
     orderOf: ordersOf(options.seed, countOf(train)),
@@ -141,17 +155,16 @@ const heldBytes = (
   );
 };
 
-const stepsPerEpoch = (train: Dataset, { batchSize }: TrainOptions): number => {
+const stepsPerEpoch = (train: Dataset, { batchSize, replays }: TrainOptions): number => {
   const steps = Math.floor(countOf(train) / batchSize);
   if (steps === 0)
     throw new TemperError(
       "bad-option",
       `train: a batch of ${batchSize} is larger than the ${countOf(train)} training examples. Lower --batch-size.`,
     );
-  return steps;
+  return steps * replays;
 };
 
-const FRESH: RunState = { step: 0, history: [], sums: {}, gradientEvaluations: 0, seconds: 0 };
 
 const startOf = async (
   { config, folder, resume }: TrainJob,
@@ -165,7 +178,11 @@ const startOf = async (
     ...optimizer.init(shapes),
     ...Object.fromEntries(Object.entries(carried).map(([name, shape]) => [name, zeros("float32", shape)])),
   };
-  if (!resume) return { tensors, state: FRESH };
+  if (!resume) {
+    const { name, options } = config.options.control;
+    const control = (controllers as Record<string, AnyController>)[name]!.start(options);
+    return { tensors, state: { step: 0, history: [], sums: {}, control, gradientEvaluations: 0, seconds: 0 } };
+  }
   const stored = await loadRun(
     folder,
     Object.fromEntries(Object.entries(tensors).map(([name, { shape }]) => [name, shape])),
@@ -184,7 +201,7 @@ const scalarsOf = (
   optimizer: Optimizer,
   { scalars }: FittingStep,
   perEpoch: number,
-): Run["scalarsAt"] => {
+): ((step: number, control: Readonly<Record<string, number>>) => ReturnType<Run["scalarsAt"]>) => {
   const { epsilon, ramp, awp, awpWarmup } = options;
   const schedule = createSchedule(schedules[options.schedule] as (typeof schedules)["constant"], {
     lr: options.lr,
@@ -192,7 +209,7 @@ const scalarsOf = (
     warmup: Math.round(options.warmup * perEpoch),
   });
   const length = stepLengthOf(options);
-  return (step) => {
+  return (step, control) => {
     const lr = schedule(step),
       grown = ramp > 0 ? Math.min(1, (step + 1) / (ramp * perEpoch)) : 1;
     const all: Readonly<Record<string, number>> = {
@@ -200,6 +217,7 @@ const scalarsOf = (
       epsilon: epsilon * grown,
       stepSize: length * grown,
       awp: step < awpWarmup * perEpoch ? 0 : awp,
+      ...control,
     };
     return { lr, scalars: Object.fromEntries(scalars.map((name) => [name, all[name]!])) };
   };

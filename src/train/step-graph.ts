@@ -4,6 +4,7 @@ import { createGraph, type Graph, input, named, nodesOf, type Value } from "../g
 import type { ModelDefinition } from "../models/index.ts";
 import { add, reduceMean, reduceSum, reshape, scale, scan, sub } from "../ops/index.ts";
 import { type Optimizer, stateName, type Values } from "../optim/index.ts";
+import { controllers } from "./controllers.ts";
 import { compose, type Composed, type StepSource } from "./compose.ts";
 import { type Network, withStatistics } from "./network.ts";
 import type { TrainOptions } from "./options.ts";
@@ -48,8 +49,6 @@ export interface StepSpec<S extends OptionSpec = OptionSpec> {
   /** Whether labels are mixed, and whether examples have weights. */
   readonly mixed?: boolean;
   readonly weighted?: boolean;
-  /** Whether the number of inner steps is fed. */
-  readonly stepsFed?: boolean;
   /** Equal parts of the batch that are looked at one after the other; the optimizer sees the mean of their gradients. */
   readonly parts?: number;
 }
@@ -126,7 +125,7 @@ interface StepInputs {
 }
 
 const inputsOf = <S extends OptionSpec>(
-  { model, range = [0, 1], mixed = false, weighted = false, stepsFed = false }: StepSpec<S>,
+  { model, settings, range = [0, 1], mixed = false, weighted = false }: StepSpec<S>,
   network: Network,
   rows: number,
 ): StepInputs => {
@@ -137,7 +136,8 @@ const inputsOf = <S extends OptionSpec>(
     exampleWeights = weighted ? input("weights", "float32", [rows]) : undefined;
   const draws: { drawn: Drawn; value: Value }[] = [],
     scalars = new Map<string, Value>(),
-    carried = new Map<string, Value>();
+    carried = new Map<string, Value>(),
+    stepsFed = controllers[settings.control.name as keyof typeof controllers].sets.some((name) => name === "steps");
   const once = (held: Map<string, Value>, name: string, dtype: DType, shape: readonly number[]): Value => {
     const value = held.get(name) ?? input(name, dtype, shape);
     held.set(name, value);

@@ -192,7 +192,9 @@ describe("the training step", () => {
     const feeds: Record<string, Tensor> = {
       x: f32(x, [6, 1, 8, 8]),
       labels: i64([0, 1, 2, 3, 0, 1]),
-      ...Object.fromEntries(scalars.map((name) => [name, f32([values[name]!], [])])),
+      ...Object.fromEntries(
+        scalars.map((name) => [name, name === "steps" ? i64([3], []) : f32([values[name]!], [])]),
+      ),
       ...Object.fromEntries(draws.map(({ name, kind, shape }) => [name, drawn(rng.split(name), kind, shape)])),
       ...Object.fromEntries(Object.entries(carried).map(([name, shape]) => [name, zeros("float32", shape)])),
       ...initialize(net, rng),
