@@ -1,5 +1,6 @@
 import { lookup, TemperError } from "../core/index.ts";
 import { type AnyModel, createModel, type ModelDefinition, type Standardization, type Task } from "./definition.ts";
+import { coNet } from "./co-net.ts";
 import { densenet } from "./densenet.ts";
 import { lenet } from "./lenet.ts";
 import { lstm } from "./lstm.ts";
@@ -18,6 +19,7 @@ export * from "./imported.ts";
 /** Every architecture by name. Command line, documentation and tests read this object. */
 export const models = {
   mlp,
+  "co-net": coNet,
   "small-cnn": smallCnn,
   lenet,
   "resnet-18": resnet18,

@@ -1,6 +1,6 @@
 import { grad } from "temper/autodiff";
 import { TemperError } from "temper/core";
-import { type Shape, type Value } from "temper/graph";
+import type { Shape } from "temper/graph";
 import { dropout, type Mode, sequential } from "temper/nn";
 import { reduceSum } from "temper/ops";
 import { describe, expect, it } from "vitest";
