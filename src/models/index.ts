@@ -14,7 +14,9 @@ import { vit } from "./vit.ts";
 import { wideResnet } from "./wide-resnet.ts";
 
 export * from "./definition.ts";
-export * from "./imported.ts";
+export { adapt, type Classifier, decodeClassifier, loadClassifier, type Normalization } from "./imported.ts";
+export type { InputAdapter } from "./input-adapter.ts";
+export { decodeTrainable, loadTrainable, type Trainable } from "./trainable.ts";
 
 /** Every architecture by name. Command line, documentation and tests read this object. */
 export const models = {
