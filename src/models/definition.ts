@@ -6,8 +6,8 @@ import {
   resolveOptions,
   TemperError,
 } from "../core/index.ts";
-import { BATCH, createGraph, type Graph, input } from "../graph/index.ts";
-import { type Layer, standardize } from "../nn/index.ts";
+import { BATCH, createGraph, type Graph, input, type Value } from "../graph/index.ts";
+import { type Layer, type Random, standardize } from "../nn/index.ts";
 
 /** What a network must fit. */
 export interface Task {
@@ -79,16 +79,25 @@ export const createModel = <S extends OptionSpec>(
 
 /**
  * The network as a graph: input `input` [N, C, H, W], then one a parameter and one a buffer by dotted name; output
- * `logits` [N, classes]. In training mode batch statistics are used, and every buffer has an output `next.<name>` with
- * its new value.
+ * `logits` [N, classes]. In training mode batch statistics are used, every buffer has an output `next.<name>` with its
+ * new value, and the random numbers that layers ask for are inputs `uniform.0`, `normal.1` and so on, in their order.
  */
 export const toGraph = (definition: ModelDefinition, { training = false }: { training?: boolean } = {}): Graph => {
   const x = input("input", "float32", [BATCH, ...definition.inputShape]);
   const specs = Object.entries({ ...definition.parameters, ...definition.buffers });
   const weights = Object.fromEntries(specs.map(([name, { shape }]) => [name, input(name, "float32", shape)]));
-  const { y, updates } = definition.apply(weights, x, { training });
+  const drawn: Value[] = [];
+  const random: Random = (shape, kind) => {
+    const value = input(`${kind}.${drawn.length}`, "float32", shape);
+    drawn.push(value);
+    return value;
+  };
+  const { y, updates } = definition.apply(weights, x, { training, random });
   const next = Object.entries(updates).map(([name, value]) => [`next.${name}`, value] as const);
-  return createGraph(definition.name, [x, ...Object.values(weights)], { logits: y, ...Object.fromEntries(next) });
+  return createGraph(definition.name, [x, ...Object.values(weights), ...drawn], {
+    logits: y,
+    ...Object.fromEntries(next),
+  });
 };
 
 /**

@@ -1,16 +1,8 @@
-import { createHasher, formatShape, isTemperError, sizeOf, type Tensor, tensor, TemperError } from "../core/index.ts";
-import { apply, constant, createGraph, type Graph, input, type Shape, type Value } from "../graph/index.ts";
+import { createHasher, isTemperError, TemperError } from "../core/index.ts";
+import { apply, createGraph, type Graph, input } from "../graph/index.ts";
 import { decodeModel, encodeModel, type ModelProto, readModelFile } from "../onnx/index.ts";
-import { bindParameters, div, importModel, type Model, reshape, sub, transpose } from "../ops/index.ts";
-
-/** How pixels become what the network was trained on, where the file does not do it itself. */
-export interface InputAdapter {
-  /** Per channel (or one for all), subtracted from pixels. */
-  readonly mean?: readonly number[] | undefined;
-  readonly std?: readonly number[] | undefined;
-  /** Order that the network wants; images come as NCHW. Default: NCHW, or NHWC where only that fits. */
-  readonly layout?: "NCHW" | "NHWC" | undefined;
-}
+import { bindParameters, importModel, type Model } from "../ops/index.ts";
+import { type InputAdapter, inputFeed, onlyInput } from "./input-adapter.ts";
 
 /** Mean and deviation by channel (or one for all) that turn pixels into what the network was trained on. */
 export interface Normalization {
@@ -44,7 +36,7 @@ export const loadClassifier = async (
 ): Promise<Classifier> =>
   fitted(
     path,
-    await named(path, async () => {
+    await blaming(path, async () => {
       const { model: proto, external } = await readModelFile(path);
       return { proto, model: importModel(proto, { external, batch: "symbolic" }) };
     }),
@@ -65,7 +57,7 @@ export const decodeClassifier = async (
 ): Promise<Classifier> =>
   fitted(
     name,
-    await named(name, async () => {
+    await blaming(name, async () => {
       const proto = decodeModel(bytes);
       return { proto, model: importModel(proto, { batch: "symbolic" }) };
     }),
@@ -98,8 +90,8 @@ const fitted = (
   };
 };
 
-/** What was imported; its errors name it. */
-const named = async (path: string, read: () => Promise<Imported>): Promise<Imported> => {
+/** What is made of a file; errors name the file. */
+export const blaming = async <T>(path: string, read: () => Promise<T>): Promise<T> => {
   try {
     return await read();
   } catch (error) {
@@ -111,7 +103,7 @@ const named = async (path: string, read: () => Promise<Imported>): Promise<Impor
 const countParameters = ({ parameters }: Pick<Model, "parameters">): number =>
   Object.values(parameters).reduce((sum, t) => sum + t.data.length, 0);
 
-const hashOf = (proto: ModelProto): string =>
+export const hashOf = (proto: ModelProto): string =>
   encodeModel(proto)
     .reduce((hasher, chunk) => hasher.bytes(chunk), createHasher())
     .digest();
@@ -126,77 +118,11 @@ export const adapt = (
   path: string,
   graph: Graph,
   image: readonly [number, number, number],
-  { mean, std, layout }: InputAdapter,
+  adapter: InputAdapter,
 ): Adapted => {
-  const [old, ...more] = graph.inputs;
-  if (!old || more.length > 0)
-    throw new TemperError(
-      "unsupported",
-      `${path}: wants the inputs ${graph.inputs.map((v) => v.node.name).join(", ")}; a classifier has one.`,
-    );
-  const batch = old.shape[0]!;
-  const fitted = fit(path, old.shape, image, layout);
-  if (fitted.kind === "same" && !mean && !std) return { graph, notes: [] };
-  const images = input(old.node.name, "float32", [batch, ...image]);
-  const normalized = normalize(path, images, image[0], mean, std);
-  const fed =
-    fitted.kind === "nhwc"
-      ? transpose(normalized, [0, 2, 3, 1])
-      : fitted.kind === "flat"
-        ? reshape(layout === "NHWC" ? transpose(normalized, [0, 2, 3, 1]) : normalized, old.shape)
-        : normalized;
-  const notes = [
-    ...(mean || std
-      ? [`Pixels are normalized before the network: mean ${mean?.join(", ") ?? 0}, std ${std?.join(", ") ?? 1}.`]
-      : []),
-    ...(fitted.note ? [fitted.note] : []),
-  ];
-  return { graph: createGraph(graph.name, [images], apply(graph, { [old.node.name]: fed })), notes };
-};
-
-interface Fit {
-  readonly kind: "same" | "nhwc" | "flat";
-  readonly note?: string;
-}
-const fit = (
-  path: string,
-  shape: Shape,
-  image: readonly [number, number, number],
-  layout: InputAdapter["layout"],
-): Fit => {
-  const [c, h, w] = image,
-    example = shape.slice(1);
-  const same = (other: readonly number[]): boolean => formatShape(example) === formatShape(other);
-  if (layout !== "NHWC" && same(image)) return { kind: "same" };
-  if (layout !== "NCHW" && same([h, w, c]))
-    return {
-      kind: "nhwc",
-      note: `The network takes NHWC images${layout ? "" : " (taken from its input shape)"}; the data is transposed before it.`,
-    };
-  if (sizeOf(example) === sizeOf(image))
-    return {
-      kind: "flat",
-      note: `Images ${formatShape(image)} are reshaped to the network's input ${formatShape(shape)}, row-major, channels ${layout === "NHWC" ? "last" : "first"}.`,
-    };
-  throw new TemperError(
-    "bad-shape",
-    `${path}: takes ${formatShape(shape)} (batch first), but the data's images are ${formatShape(image)}. Give data of the network's size, or --layout.`,
-  );
-};
-
-const normalize = (
-  path: string,
-  x: Value,
-  channels: number,
-  mean: readonly number[] | undefined,
-  std: readonly number[] | undefined,
-): Value => {
-  const perChannel = (values: readonly number[], what: string): Value => {
-    if (values.length !== 1 && values.length !== channels)
-      throw new TemperError("bad-option", `${path}: ${what} needs 1 or ${channels} numbers, got ${values.length}.`);
-    return constant(tensor("float32", [values.length, 1, 1], Float32Array.from(values)) as Tensor);
-  };
-  if (std?.some((s) => s === 0)) throw new TemperError("bad-option", `${path}: std must not be 0.`);
-  const centred = mean ? sub(x, perChannel(mean, "mean")) : x;
-  return std ? div(centred, perChannel(std, "std")) : centred;
+  const old = onlyInput(path, graph.inputs);
+  const { feed, notes } = inputFeed(path, old.shape, image, adapter);
+  if (!feed) return { graph, notes };
+  const images = input(old.node.name, "float32", [old.shape[0]!, ...image]);
+  return { graph: createGraph(graph.name, [images], apply(graph, { [old.node.name]: feed(images) })), notes };
 };

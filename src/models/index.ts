@@ -1,5 +1,6 @@
 import { lookup, TemperError } from "../core/index.ts";
 import { type AnyModel, createModel, type ModelDefinition, type Standardization, type Task } from "./definition.ts";
+import { coNet } from "./co-net.ts";
 import { densenet } from "./densenet.ts";
 import { lenet } from "./lenet.ts";
 import { lstm } from "./lstm.ts";
@@ -13,11 +14,14 @@ import { vit } from "./vit.ts";
 import { wideResnet } from "./wide-resnet.ts";
 
 export * from "./definition.ts";
-export * from "./imported.ts";
+export { adapt, type Classifier, decodeClassifier, loadClassifier, type Normalization } from "./imported.ts";
+export type { InputAdapter } from "./input-adapter.ts";
+export { decodeTrainable, loadTrainable, type Trainable } from "./trainable.ts";
 
 /** Every architecture by name. Command line, documentation and tests read this object. */
 export const models = {
   mlp,
+  "co-net": coNet,
   "small-cnn": smallCnn,
   lenet,
   "resnet-18": resnet18,

@@ -1,5 +1,15 @@
-import { numbers, TemperError } from "../core/index.ts";
-import { conv2d, flatten, type Layer, linear, maxPool2d, relu, sequential, windowed } from "../nn/index.ts";
+import { float, numbers, TemperError } from "../core/index.ts";
+import {
+  conv2d,
+  dropout as dropoutLayer,
+  flatten,
+  type Layer,
+  linear,
+  maxPool2d,
+  relu,
+  sequential,
+  windowed,
+} from "../nn/index.ts";
 import { atLeast, defineModel } from "./definition.ts";
 
 export const lenet = defineModel({
@@ -11,8 +21,9 @@ export const lenet = defineModel({
     channels: numbers({ default: [6, 16], min: 1, max: 4096, help: "channels of the two convolutions" }),
     padding: numbers({ default: [2, 0], min: 0, max: 2, help: "zeros around the input of each convolution" }),
     dense: numbers({ default: [120, 84], min: 1, max: 1e6, help: "units of the hidden dense layers" }),
+    dropout: float({ default: 0, min: 0, max: 0.99, help: "share dropped behind the hidden dense layers" }),
   },
-  build: (task, { channels, padding, dense }) => {
+  build: (task, { channels, padding, dense, dropout }) => {
     if (channels.length !== 2 || padding.length !== 2 || ![...channels, ...padding, ...dense].every(Number.isInteger))
       throw new TemperError(
         "bad-option",
@@ -33,7 +44,9 @@ export const lenet = defineModel({
     const widths = [channels[1]! * after(height) * after(width), ...dense, task.classes];
     widths.slice(1).forEach((units, i) => {
       layers[`fc${i + 1}`] = linear(widths[i]!, units);
-      if (i < dense.length) layers[`relu${i + 3}`] = relu;
+      if (i === dense.length) return;
+      layers[`relu${i + 3}`] = relu;
+      layers[`dropout${i + 1}`] = dropoutLayer(dropout);
     });
     return sequential(layers);
   },

@@ -3,6 +3,7 @@ import {
   batchNorm,
   compose,
   conv2d,
+  dropout as dropoutLayer,
   globalAverage,
   heNormal,
   type Layer,
@@ -57,9 +58,12 @@ const eighths = (channels: number): number => {
 export const mobilenetV2 = defineModel({
   name: "mobilenet-v2",
   summary: "Inverted residual blocks with depthwise convolutions; 2,236,682 parameters on CIFAR-10.",
-  source: "Sandler et al. 2018; for small images the stem and the second stage do not halve them. No dropout",
-  options: { width: float({ default: 1, min: 0.05, max: 16, help: "factor of all channel counts" }) },
-  build: ({ inputShape: [colors], classes }, { width }) => {
+  source: "Sandler et al. 2018; for small images the stem and the second stage do not halve them",
+  options: {
+    width: float({ default: 1, min: 0.05, max: 16, help: "factor of all channel counts" }),
+    dropout: float({ default: 0, min: 0, max: 0.99, help: "share dropped before the dense layer; 0.2 in the source" }),
+  },
+  build: ({ inputShape: [colors], classes }, { width, dropout }) => {
     let channels = eighths(32 * width);
     const layers = [convNorm(colors, channels, 3)];
     for (const [expansion, outputs, count, stride] of STAGES)
@@ -73,7 +77,10 @@ export const mobilenetV2 = defineModel({
     return sequential({
       features: sequential(Object.fromEntries(layers.entries())),
       pool: globalAverage,
-      classifier: sequential({ 1: linear(last, classes, { init: normalInit(0.01), biasInit: zeroInit }) }),
+      classifier: sequential({
+        0: dropoutLayer(dropout),
+        1: linear(last, classes, { init: normalInit(0.01), biasInit: zeroInit }),
+      }),
     });
   },
 });

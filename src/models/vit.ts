@@ -1,7 +1,8 @@
-import { int, TemperError } from "../core/index.ts";
+import { float, int, TemperError } from "../core/index.ts";
 import {
   compose,
   conv2d,
+  dropout as dropoutLayer,
   type Layer,
   layerNorm,
   linear,
@@ -36,7 +37,7 @@ export const vit = defineModel({
   name: "vit",
   summary:
     "Vision transformer: image patches as tokens, a class token read at the end; 5,362,762 parameters on CIFAR-10.",
-  source: "Dosovitskiy et al. 2021, in the tiny size of Touvron et al. 2021; names of weights as in timm. No dropout",
+  source: "Dosovitskiy et al. 2021, in the tiny size of Touvron et al. 2021; names of weights as in timm",
   options: {
     patch: int({ default: 4, min: 1, max: 256, help: "side of a patch in pixels" }),
     width: int({ default: 192, min: 1, max: 65_536, help: "numbers that stand for a token" }),
@@ -48,21 +49,23 @@ export const vit = defineModel({
       max: 64,
       help: "units of a block's hidden dense layer, as a multiple of the width",
     }),
+    dropout: float({ default: 0, min: 0, max: 0.99, help: "share dropped of embeddings and behind dense layers" }),
   },
-  build: ({ inputShape: [colors, high, wide], classes }, { patch, width, depth, heads, hidden }) => {
+  build: ({ inputShape: [colors, high, wide], classes }, { patch, width, depth, heads, hidden, dropout }) => {
     if (high % patch !== 0 || wide % patch !== 0)
       throw new TemperError("bad-option", `vit: patches of ${patch} do not tile images of ${high} x ${wide}.`);
-    const blocks = Array.from({ length: depth }, () => transformerBlock(width, heads, hidden * width));
+    const blocks = Array.from({ length: depth }, () => transformerBlock(width, heads, hidden * width, dropout));
     return compose(
       {
         tokens: classToken((high / patch) * (wide / patch), width),
         patch_embed: patchEmbedding(colors, width, patch),
+        pos_drop: dropoutLayer(dropout),
         blocks: sequential(Object.fromEntries(blocks.entries())),
         norm: layerNorm(width, { epsilon: 1e-6 }),
         head: linear(width, classes),
       },
       (call, x) => {
-        const y = call("blocks", call("tokens", call("patch_embed", x)));
+        const y = call("blocks", call("pos_drop", call("tokens", call("patch_embed", x))));
         return call("head", call("norm", reshape(slice(y, [0], [1], [1]), [y.shape[0]!, width])));
       },
     );

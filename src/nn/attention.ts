@@ -1,5 +1,6 @@
 import { TemperError } from "../core/index.ts";
 import { add, gelu, matmul, reshape, scale, softmax, split, swapLast, transpose } from "../ops/index.ts";
+import { dropout as dropoutLayer } from "./dropout.ts";
 import { normalInit, zeroInit } from "./init.ts";
 import { compose, type Layer } from "./layer.ts";
 import { layerNorm } from "./layer-norm.ts";
@@ -30,14 +31,17 @@ export const selfAttention = (width: number, heads: number): Layer => {
 /**
  * A transformer's block with normalization in front: attention, then two dense layers with GELU between them, each added
  * to what came in; x [n, tokens, width]. Source: Dosovitskiy et al. 2021; names of weights as in timm.
+ *
+ * @param dropout  share dropped behind every dense layer but those of queries, keys and values
  */
-export const transformerBlock = (width: number, heads: number, hidden = 4 * width): Layer => {
-  const mlp = compose({ fc1: dense(width, hidden), fc2: dense(hidden, width) }, (call, x) =>
-    call("fc2", gelu(call("fc1", x))),
+export const transformerBlock = (width: number, heads: number, hidden = 4 * width, dropout = 0): Layer => {
+  const drop = dropoutLayer(dropout);
+  const mlp = compose({ fc1: dense(width, hidden), drop1: drop, fc2: dense(hidden, width), drop2: drop }, (call, x) =>
+    call("drop2", call("fc2", call("drop1", gelu(call("fc1", x))))),
   );
   const norm = (): Layer => layerNorm(width, { epsilon: 1e-6 });
-  return compose({ norm1: norm(), attn: selfAttention(width, heads), norm2: norm(), mlp }, (call, x) => {
-    const attended = add(x, call("attn", call("norm1", x)));
+  return compose({ norm1: norm(), attn: selfAttention(width, heads), drop, norm2: norm(), mlp }, (call, x) => {
+    const attended = add(x, call("drop", call("attn", call("norm1", x))));
     return add(attended, call("mlp", call("norm2", attended)));
   });
 };

@@ -2,6 +2,7 @@ export * from "./attention.ts";
 export * from "./batch-norm.ts";
 export * from "./conv.ts";
 export * from "./conv-transpose.ts";
+export * from "./dropout.ts";
 export * from "./init.ts";
 export * from "./layer.ts";
 export * from "./layer-norm.ts";

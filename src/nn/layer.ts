@@ -19,12 +19,21 @@ export type BufferSpec = Omit<ParameterSpec, "role">;
 /** Values by name: parameters and buffers alike. */
 export type Weights = Readonly<Record<string, Value>>;
 
+/** Gives fresh random numbers of a shape: `uniform` in [0, 1), or standard `normal`. */
+export type Random = (shape: Shape, kind: "uniform" | "normal") => Value;
+
 export interface Mode {
-  /** Batch statistics instead of running ones, and their updates. */
+  /** Batch statistics instead of running ones, and their updates; dropout. */
   readonly training: boolean;
-  /** Random numbers of a training step, drawn outside of the graph: uniform in [0, 1), or standard normal. */
-  readonly random?: ((shape: Shape, kind: "uniform" | "normal") => Value) | undefined;
-  /** Sees the output of every named layer, and gives what is used in its place. */
+  /**
+   * Where layers take random numbers from in training. Whoever builds a step gives an input a call, and feeds it anew
+   * every time.
+   */
+  readonly random?: Random | undefined;
+  /**
+   * Sees the output of every named part (`layer1.0.conv1`) as the layer is applied; what it gives is used in its place.
+   * Inner parts come before those that hold them.
+   */
   readonly tap?: ((name: string, value: Value) => Value) | undefined;
 }
 export interface Applied {
@@ -66,13 +75,17 @@ export const compose = <K extends string>(
   apply: (weights, x, mode) => {
     const updates: Record<string, Value> = {};
     const y = body((name, input) => {
-      const applied = named(name, () => children[name].apply(scoped(weights, name, children[name]), input, mode));
+      const inner = scopedMode(mode, name);
+      const applied = named(name, () => children[name].apply(scoped(weights, name, children[name]), input, inner));
       for (const [key, value] of Object.entries(applied.updates)) updates[`${name}.${key}`] = value;
-      return applied.y;
+      return mode.tap?.(name, applied.y) ?? applied.y;
     }, x);
     return { y, updates };
   },
 });
+
+const scopedMode = (mode: Mode, name: string): Mode =>
+  mode.tap ? { ...mode, tap: (inner, value) => mode.tap!(`${name}.${inner}`, value) } : mode;
 
 /** Layers one after another, in the order of the record. */
 export const sequential = (children: Readonly<Record<string, Layer>>): Layer =>

@@ -147,12 +147,18 @@ export const writeModelFile = async (
 ): Promise<void> => {
   const node = await loadNode();
   const dataPath = `${path}.data`;
-  const inlined = mapTensors(model, (tensor, place) => inline(tensor, place, external));
-  const plan = moveOut(inlined, externalAbove, node.path.basename(dataPath));
+  const plan = moveOut(withoutExternal(model, external), externalAbove, node.path.basename(dataPath));
   const chunks = encodeModel(plan.model);
   const file = path.endsWith(".gz") ? [node.zlib.gzipSync(concatChunks(chunks))] : chunks;
   await writeAll(node, [...(plan.data.length > 0 ? [[dataPath, plan.data] as const] : []), [path, file]]);
 };
+
+/**
+ * The model with the values of all tensors inside.
+ * @throws TemperError `unsupported`: external values without `external`; else as reading them does
+ */
+export const withoutExternal = (model: ModelProto, external: ExternalData | undefined): ModelProto =>
+  mapTensors(model, (tensor, place) => inline(tensor, place, external));
 
 const inline = (tensor: TensorProto, place: string, external: ExternalData | undefined): TensorProto => {
   if (!isExternal(tensor)) return tensor;

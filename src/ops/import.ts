@@ -27,6 +27,11 @@ export interface ImportOptions {
    * where that keeps its meaning, else leave it and say so in the notes. Default `fixed`: as the file says.
    */
   readonly batch?: "symbolic" | "fixed" | undefined;
+  /**
+   * Read as a network that is to be trained: Dropout nodes stay (with their ratio as input 1), and nodes that were
+   * exported in training mode are read as in evaluation mode. Default false: Dropout is the identity.
+   */
+  readonly training?: boolean | undefined;
   /** Sizes of symbolic axes, by the name in the file; `x[2]` for an unnamed axis 2 of input x. */
   readonly dims?: Readonly<Record<string, number>> | undefined;
 }
@@ -130,7 +135,7 @@ interface Built {
 
 const buildGraph = (
   file: File,
-  { external }: ImportOptions,
+  { external, training = false }: ImportOptions,
   types: readonly ValueType[],
   openBatch: boolean,
   notes: Set<string>,
@@ -152,6 +157,7 @@ const buildGraph = (
     expand: functionExpander(proto),
     external,
     openBatch,
+    training,
     note: (text: string): void => void notes.add(text),
   };
   buildNodes(build, scope, file.nodes, file.outputs);

@@ -46,6 +46,7 @@ describe("parameter counts are the published ones", () => {
     ["vit", cifar, {}, 5_362_762],
     ["vit", { inputShape: [3, 224, 224], classes: 1000 }, { patch: 16 }, 5_717_416],
     ["lstm", mnist, {}, 82_186],
+    ["co-net", mnist, {}, 31_410],
     ["small-cnn", mnist, {}, 166_406],
     ["lenet", mnist, {}, 61_706],
     ["lenet", mnist, { channels: [20, 50], padding: [0, 0], dense: [500] }, 431_080],

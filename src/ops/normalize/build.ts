@@ -32,6 +32,8 @@ export interface Build {
   readonly external: ExternalData | undefined;
   /** The file says a batch of one, and is read as if it took any. */
   readonly openBatch: boolean;
+  /** Dropout nodes are kept, and nodes in training mode are read as in evaluation mode. */
+  readonly training: boolean;
   readonly note: (text: string) => void;
 }
 
@@ -138,7 +140,11 @@ const branchOf = (
 };
 
 const normalized = (build: Build, file: FileNode): readonly (Value | undefined)[] => {
-  const context: NormalizeContext = { emit: (node) => emitNode(build, node), note: build.note };
+  const context: NormalizeContext = {
+    emit: (node) => emitNode(build, node),
+    training: build.training,
+    note: build.note,
+  };
   let node = file;
   for (const rule of rulesFor(build, file)) {
     const result = rule(node, context);

@@ -29,6 +29,8 @@ export interface FileNode {
 export interface NormalizeContext {
   /** Applies the operator of a node that is in its final form. */
   readonly emit: (node: FileNode) => readonly (Value | undefined)[];
+  /** The network is to be trained: what only training does is kept. */
+  readonly training: boolean;
   /** Adds a sentence for the user. */
   readonly note: (text: string) => void;
 }

@@ -37,8 +37,12 @@ const flattened: Normalize = (node, { emit }) => {
 };
 
 /** Outputs of training mode had no attribute before 14; statistics of single positions (`spatial` 0) ended with 9. */
-const batchNorm: Normalize = (node) => {
-  if (node.version >= 14) return node;
+const batchNorm: Normalize = (node, { training }) => {
+  if (node.version >= 14) {
+    if (!training || attributeOf(node, "training_mode", "int") !== 1) return node;
+    if (node.outputs.slice(1).some(Boolean)) throw unsupported(node, "the statistics that it gives are read.");
+    return { ...without(node, "training_mode"), outputs: node.outputs.slice(0, 1) };
+  }
   if (attributeOf(node, "spatial", "int") === 0 && inputAt(node, 0).shape.length > 2)
     throw unsupported(node, "spatial = 0 (statistics for each position) is not supported.");
   if (node.outputs.slice(1).some(Boolean))
@@ -46,12 +50,17 @@ const batchNorm: Normalize = (node) => {
   return { ...without(node, "spatial", "is_test"), outputs: node.outputs.slice(0, 1) };
 };
 
-/** Nothing is dropped when a network is used. */
-const dropout: Normalize = (node, { emit, note }) => {
+/** Nothing is dropped when a network is used. The ratio became an input at 12. */
+const dropout: Normalize = (node, { emit, training, note }) => {
   if (node.outputs[1]) throw unsupported(node, "its mask is read, which only training does.");
+  const x = inputAt(node, 0);
+  if (training) {
+    const ratio = node.version < 12 ? constant(f32([attributeOf(node, "ratio", "float") ?? 0.5], [])) : node.inputs[1];
+    return { ...node, inputs: [x, ratio], attributes: {}, outputs: node.outputs.slice(0, 1) };
+  }
   if (knownNumber(node.inputs[2]) === 1 || (node.inputs[2] && knownNumber(node.inputs[2]) === undefined))
     note(`${describeFileNode(node)} can drop units in the file (training_mode); it is imported as the identity.`);
-  return emit({ ...node, opType: "Identity", inputs: [inputAt(node, 0)], attributes: {}, outputs: ["y"] });
+  return emit({ ...node, opType: "Identity", inputs: [x], attributes: {}, outputs: ["y"] });
 };
 
 /** Group statistics as instance statistics of a regrouped view; scales one a group before 21, one a channel after. */

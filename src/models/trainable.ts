@@ -1,0 +1,205 @@
+import { formatShape, type Tensor, TemperError } from "../core/index.ts";
+import {
+  BATCH,
+  constant,
+  createGraph,
+  elements,
+  type Graph,
+  graphNodes,
+  type Node,
+  type Value,
+} from "../graph/index.ts";
+import type { BufferSpec, Init, ParameterSpec } from "../nn/index.ts";
+import { decodeModel, type ModelProto, readModelFile, withoutExternal } from "../onnx/index.ts";
+import { importModel, type Model, reshape } from "../ops/index.ts";
+import { applyFile } from "./apply-file.ts";
+import type { ModelDefinition } from "./definition.ts";
+import { type FileWeights, findWeights } from "./file-weights.ts";
+import { blaming, hashOf } from "./imported.ts";
+import { type InputAdapter, inputFeed, onlyInput } from "./input-adapter.ts";
+import { refuseQuantized } from "./quantized.ts";
+import { inEvaluationMode, withoutConstants, withValues } from "./stored-weights.ts";
+
+/** A network from a file, to be trained. */
+export interface Trainable {
+  /** Parameters and buffers bear the names of the file's tensors, and start with their values whatever the seed. */
+  readonly definition: ModelDefinition;
+  /** Hash of the file as it was. */
+  readonly hash: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** What is not trained and why, and what else the file leaves open. */
+  readonly notes: readonly string[];
+  /**
+   * The file with other values for parameters and buffers; names, nodes, opset, metadata and all other tensors stay.
+   * Values that lay in other files are inside: `writeModelFile` can move them out again.
+   * @throws TemperError `not-found`, `bad-shape`
+   */
+  readonly withWeights: (values: Readonly<Record<string, Tensor>>) => ModelProto;
+}
+
+type Image = readonly [channels: number, height: number, width: number];
+
+/**
+ * Reads an ONNX classifier as a network to be trained. Float tensors that the scores depend on become parameters; batch
+ * normalizations and dropouts of the file work in training mode.
+ *
+ * @param image    [C, H, W] of the data; default: as the file's input says
+ * @param adapter  what stands between images and the network; it is no part of what `withWeights` gives
+ * @throws TemperError `unsupported`: quantized files, weights of other types than float32, a batch size that cannot be
+ *   opened, files without weights; `bad-shape`: images that do not fit
+ */
+export const loadTrainable = (path: string, image?: Image, adapter: InputAdapter = {}): Promise<Trainable> =>
+  blaming(path, async () => {
+    const { model, external } = await readModelFile(path);
+    return trainable(path, withoutExternal(model, external), image, adapter, hashOf(model));
+  });
+
+/** {@link loadTrainable} from a file's bytes. @param name  says in errors which model it is */
+export const decodeTrainable = (
+  bytes: Uint8Array,
+  image?: Image,
+  adapter: InputAdapter = {},
+  name = "model",
+): Promise<Trainable> =>
+  blaming(name, async () => {
+    const model = decodeModel(bytes);
+    return trainable(name, withoutExternal(model, undefined), image, adapter, hashOf(model));
+  });
+
+const trainable = (
+  name: string,
+  file: ModelProto,
+  given: Image | undefined,
+  adapter: InputAdapter,
+  hash: string,
+): Trainable => {
+  refuseQuantized(file);
+  const proto = inEvaluationMode(file),
+    model = importModel(withoutConstants(proto), { batch: "symbolic", training: true });
+  const { x, graph } = scoresOf(name, model);
+  const image = given ?? imageOf(name, x),
+    { feed, notes } = inputFeed(name, x.shape, image, adapter);
+  const found = findWeights(graph, new Set(Object.keys(model.parameters)));
+  const weights = specsOf(model, found);
+  const network = {
+    ...weights,
+    apply: applyFile({
+      graph,
+      fixed: constantsBut(model, graph, weights),
+      statistics: found.statistics,
+      feed,
+      file: file.graph ?? {},
+    }),
+  };
+  return {
+    definition: { name, inputShape: image, classes: graph.outputs["scores"]!.shape[1]!, ...network },
+    hash,
+    metadata: model.metadata,
+    notes: [
+      ...model.notes,
+      ...notes,
+      ...(proto === file ? [] : ["The file was exported in training mode; it is written in evaluation mode."]),
+      ...remarks(model, graph, found),
+    ],
+    withWeights: (values) => withValues(proto, { ...weights.parameters, ...weights.buffers }, values),
+  };
+};
+
+/** The graph from data and tensors to scores [N, K]: the first output, or what goes into its final Softmax. */
+const scoresOf = (name: string, { graph, parameters, notes }: Model): { readonly x: Value; readonly graph: Graph } => {
+  const x = onlyInput(
+    name,
+    graph.inputs.filter((v) => !Object.hasOwn(parameters, v.node.name)),
+  );
+  if (x.shape[0] !== BATCH)
+    throw new TemperError(
+      "unsupported",
+      `takes ${formatShape(x.shape)}, and training needs any number of examples. Export it with a batch axis that is not fixed. ${notes.join(" ")}`.trim(),
+    );
+  const [output] = Object.values(graph.outputs);
+  const classes = output?.shape.at(-1) === 1 ? elements(output.shape) / BATCH : output?.shape.at(-1);
+  if (!output || !classes || classes < 2 || output.dtype !== "float32" || elements(output.shape) !== BATCH * classes)
+    throw new TemperError(
+      "unsupported",
+      `its first output is ${output ? `${output.dtype} ${formatShape(output.shape)}` : "missing"}; a classifier gives one row of float32 scores an example.`,
+    );
+  const { op, inputs } = output.node;
+  const softmax = op.name === "Softmax" && elements(inputs[0]!.shape) === elements(output.shape);
+  const scores = reshape(softmax ? inputs[0]! : output, [BATCH, classes]);
+  return { x, graph: createGraph(graph.name, graph.inputs, { scores }) };
+};
+
+const imageOf = (name: string, { shape }: Value): Image => {
+  const [, channels, height, width, ...more] = shape;
+  if (width !== undefined && more.length === 0) return [channels!, height!, width];
+  throw new TemperError(
+    "bad-shape",
+    `${name}: takes ${formatShape(shape)}, no images. Give the shape of the data's images.`,
+  );
+};
+
+interface Specs {
+  readonly parameters: Readonly<Record<string, ParameterSpec>>;
+  readonly buffers: Readonly<Record<string, BufferSpec>>;
+}
+
+/** @throws TemperError `unsupported`: no weights at all, or weights of another type than float32 */
+const specsOf = ({ parameters }: Model, { roles, statistics }: FileWeights): Specs => {
+  const spec = (name: string): BufferSpec => {
+    const { dtype, shape, data } = parameters[name]!;
+    if (dtype !== "float32")
+      throw new TemperError(
+        "unsupported",
+        `weight "${name}" is ${dtype}; only float32 ones are trained. Export it in float32.`,
+      );
+    const init: Init = (out) => out.set(data as Float32Array);
+    return { shape, init };
+  };
+  if (roles.size === 0)
+    throw new TemperError(
+      "unsupported",
+      "has no weights that gradients reach: no float tensors stored in the file that layers multiply or add.",
+    );
+  return {
+    parameters: Object.fromEntries([...roles].map(([name, role]) => [name, { ...spec(name), role }])),
+    buffers: Object.fromEntries(
+      [...statistics.values()].flatMap(({ mean, variance }) => [mean, variance].map((name) => [name, spec(name)])),
+    ),
+  };
+};
+
+/** Tensors of the file that stay as they are. */
+const constantsBut = ({ parameters }: Model, { inputs }: Graph, specs: Specs): Map<Value, Value> => {
+  const moving = { ...specs.parameters, ...specs.buffers };
+  return new Map(
+    inputs.flatMap((v) => {
+      const { name } = v.node;
+      const still = Object.hasOwn(parameters, name) && !Object.hasOwn(moving, name);
+      return still ? [[v, constant(parameters[name]!, name)] as const] : [];
+    }),
+  );
+};
+
+const remarks = (model: Model, graph: Graph, { fixed, statistics }: FileWeights): string[] => {
+  const named = (names: readonly string[]): string =>
+    names.length > 4 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ");
+  const norms = graphNodes(graph).filter(({ op }) => op.name === "BatchNormalization"),
+    still = norms.filter((node) => !statistics.has(node));
+  const folded = graphNodes(graph).filter(isFolded);
+  return [
+    ...[...fixed].map(([why, names]) => `Not trained: ${named(names)} (${why}).`),
+    ...(still.length > 0 ? [`Keep their stored statistics in training: ${named(still.map(({ name }) => name))}.`] : []),
+    ...(norms.length === 0 && folded.length > 0
+      ? [
+          `Batch normalization seems to have been folded into ${folded.length} convolutions at export; the network trains without it. Export in training mode (PyTorch: training=TrainingMode.TRAINING) to keep it.`,
+        ]
+      : []),
+    ...(Object.values(model.graph.outputs)[0]!.node.op.name === "Softmax"
+      ? ["The scores are what goes into the file's final Softmax."]
+      : []),
+  ];
+};
+
+/** Names that exporters give to kernels into which they have multiplied what followed. */
+const FOLDED = /^(onnx::Conv_)?\d+$|_fused_bn$/;
+const isFolded = ({ op, inputs }: Node): boolean => op.name === "Conv" && FOLDED.test(inputs[1]?.node.name ?? "");
