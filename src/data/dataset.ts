@@ -139,20 +139,28 @@ const byteTable = ({ stored: [from, to], range: [low, high] }: Dataset): Float32
 
 const isSameRange = ({ stored, range }: Dataset): boolean => stored[0] === range[0] && stored[1] === range[1];
 
-/** Writes image `from` of the data set to place `to` of a batch. */
-const copier = (dataset: Dataset, x: Float32Array): ((from: number, to: number) => void) => {
-  const { pixels, stored, range } = dataset;
-  const size = sizeOf(dataset.shape);
+/** Writes image `index` of a data set to `x`, from element `at` on. */
+export type ImageWriter = (index: number, x: Float32Array, at: number) => void;
+
+/** How images of the data set become float32 numbers in its range. @throws as {@link batchOf}, when it is called */
+export const imageWriter = (dataset: Dataset): ImageWriter => {
+  const { pixels, stored, range } = dataset,
+    size = sizeOf(dataset.shape);
   if (pixels instanceof Float32Array && isSameRange(dataset))
-    return (from, to) => x.set(pixels.subarray(from * size, (from + 1) * size), to * size);
-  const table = byteTable(dataset);
-  const scale = (range[1] - range[0]) / (stored[1] - stored[0]);
+    return (index, x, at) => {
+      const from = checkIndex(dataset, index) * size;
+      x.set(pixels.subarray(from, from + size), at);
+    };
+  const table = byteTable(dataset),
+    scale = (range[1] - range[0]) / (stored[1] - stored[0]);
   return pixels instanceof Uint8Array
-    ? (from, to) => {
-        for (let k = 0; k < size; k++) x[to * size + k] = table[pixels[from * size + k]!]!;
+    ? (index, x, at) => {
+        const from = checkIndex(dataset, index) * size;
+        for (let k = 0; k < size; k++) x[at + k] = table[pixels[from + k]!]!;
       }
-    : (from, to) => {
-        for (let k = 0; k < size; k++) x[to * size + k] = range[0] + scale * (pixels[from * size + k]! - stored[0]);
+    : (index, x, at) => {
+        const from = checkIndex(dataset, index) * size;
+        for (let k = 0; k < size; k++) x[at + k] = range[0] + scale * (pixels[from + k]! - stored[0]);
       };
 };
 
@@ -171,14 +179,14 @@ const checkIndex = (dataset: Dataset, index: number): number => {
  * @throws TemperError `bad-option`: an index that the data set does not have
  */
 export const batchOf = (dataset: Dataset, indices: ArrayLike<number>): Batch => {
-  const n = indices.length;
-  const x = new Float32Array(n * sizeOf(dataset.shape));
+  const n = indices.length,
+    size = sizeOf(dataset.shape);
+  const x = new Float32Array(n * size);
   const labels = new Int32Array(n);
-  const copy = copier(dataset, x);
+  const write = imageWriter(dataset);
   for (let i = 0; i < n; i++) {
-    const index = checkIndex(dataset, indices[i]!);
-    labels[i] = dataset.labels[index]!;
-    copy(index, i);
+    write(indices[i]!, x, i * size);
+    labels[i] = dataset.labels[indices[i]!]!;
   }
   return { x, labels, shape: [n, ...dataset.shape] };
 };
@@ -222,6 +230,20 @@ export const selectExamples = (dataset: Dataset, indices: ArrayLike<number>): Da
     pixels.set(dataset.pixels.subarray(index * size, (index + 1) * size), i * size);
   }
   return { ...dataset, pixels, labels, hash: hashOf(dataset.shape, pixels, labels) };
+};
+
+/** The same images in memory that threads share; what is there already stays. */
+export const shareDataset = (dataset: Dataset): Dataset => ({
+  ...dataset,
+  pixels: inSharedMemory(dataset.pixels),
+  labels: inSharedMemory(dataset.labels),
+});
+const inSharedMemory = <A extends Uint8Array | Float32Array | Int32Array>(array: A): A => {
+  if (array.buffer instanceof SharedArrayBuffer) return array;
+  const Store = array.constructor as new (buffer: SharedArrayBuffer) => A;
+  const copy = new Store(new SharedArrayBuffer(array.byteLength));
+  copy.set(array);
+  return copy;
 };
 
 /** The same images, given in another range from now on (say [-1, 1] or [0, 255]). Nothing is copied. */
