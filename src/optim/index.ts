@@ -1,10 +1,13 @@
 import { adam, adamw } from "./adam.ts";
+import { flatOptions } from "./flat.ts";
 import { lion } from "./lion.ts";
 import type { AnyOptimizer } from "./optimizer.ts";
 import { type AnySchedule, constant, cosine, cyclic, oneCycle, step } from "./schedule.ts";
 import { sgd } from "./sgd.ts";
 import { sgdw } from "./sgdw.ts";
 
+export { clipByGlobalNorm } from "./clip.ts";
+export * from "./groups.ts";
 export * from "./optimizer.ts";
 export { type AnySchedule, createSchedule, type Schedule, type ScheduleType } from "./schedule.ts";
 
@@ -18,3 +21,7 @@ export const schedules = { constant, step, cosine, cyclic, "one-cycle": oneCycle
   AnySchedule
 >;
 export type ScheduleName = keyof typeof schedules;
+
+/** Options of all optimizers, and of all schedules, flat, for command lines and files. */
+export const flatOptimizer = flatOptions(optimizers, { epsilon: "optimizerEpsilon" }); // a radius everywhere else
+export const flatSchedule = flatOptions(schedules);
