@@ -22,6 +22,8 @@ export type Weights = Readonly<Record<string, Value>>;
 export interface Mode {
   /** Batch statistics instead of running ones, and their updates. */
   readonly training: boolean;
+  /** Share of the batch in the new running statistics, a scalar, in place of what each layer has. */
+  readonly share?: Value;
 }
 export interface Applied {
   readonly y: Value;

@@ -6,9 +6,11 @@ import { type AnySchedule, constant, cosine, cyclic, oneCycle, step } from "./sc
 import { sgd } from "./sgd.ts";
 import { sgdw } from "./sgdw.ts";
 
+export * from "./averaging.ts";
 export { clipByGlobalNorm } from "./clip.ts";
 export * from "./groups.ts";
 export * from "./optimizer.ts";
+export { reestimate, statisticsGraph } from "./statistics.ts";
 export { type AnySchedule, createSchedule, type Schedule, type ScheduleType } from "./schedule.ts";
 
 /** Every optimizer by name. Command line, documentation and tests read this object. */
