@@ -1,6 +1,6 @@
 import { flagName, type Option, type OptionSpec } from "../core/index.ts";
 import type { AnyCommand } from "./command.ts";
-import { commonOptions } from "./parse.ts";
+import { flagsOf } from "./parse.ts";
 
 const usage = ({ name, positionals }: AnyCommand): string =>
   `temper ${name}${positionals.map((p) => (p.optional ? ` [${p.name}]` : ` <${p.name}>`)).join("")} [options]`;
@@ -56,7 +56,7 @@ export const commandHelp = (command: AnyCommand): string =>
       : []),
     "",
     "Options:",
-    ...optionLines({ ...command.options, ...commonOptions }),
+    ...optionLines(flagsOf(command)),
     "",
     "Examples:",
     ...command.examples.map((example) => `  ${example}`),
@@ -83,7 +83,7 @@ export const describeCommand = (command: AnyCommand): object => ({
   summary: command.summary,
   usage: usage(command),
   arguments: command.positionals,
-  options: Object.entries<Option<unknown>>({ ...command.options, ...commonOptions }).map(
+  options: Object.entries<Option<unknown>>(flagsOf(command)).map(
     ([name, { kind, expected, help, choices, default: value }]) => ({
       flag: `--${flagName(name)}`,
       kind,

@@ -1,5 +1,6 @@
 import {
   bool,
+  choice,
   flagName,
   invalidValue,
   nearest,
@@ -7,8 +8,10 @@ import {
   type OptionValues,
   resolveOptions,
   TemperError,
+  text,
 } from "../core/index.ts";
 import type { AnyCommand } from "./command.ts";
+import { readConfig } from "./config-file.ts";
 
 /** Flags that every command has. */
 export const commonOptions = {
@@ -16,20 +19,33 @@ export const commonOptions = {
   help: bool({ default: false, help: "show this help" }),
 } as const;
 
+/** Flags of commands that take their options from a file too. */
+const configOptions = {
+  config: text({ default: undefined, help: "YAML file with options (`batch-size: 64`); flags count more" }),
+} as const;
+
+/** All flags of a command. */
+export const flagsOf = ({ options, config }: AnyCommand): OptionSpec => ({
+  ...(options as OptionSpec),
+  ...(config && configOptions),
+  ...commonOptions,
+});
+
 export interface Parsed {
   readonly args: readonly string[];
-  /** The command's own, by the names of its record. */
+  /** The command's own, by the names of its record, and `config`, the path of the file, where it takes one. */
   readonly options: OptionValues<OptionSpec>;
   readonly common: OptionValues<typeof commonOptions>;
 }
 
 /**
- * Reads `--flag value`, `--flag=value`, `--flag` and `--no-flag`. A value may begin with a minus sign and a digit.
+ * Reads `--flag value`, `--flag=value`, `--flag` and `--no-flag`. A value may begin with a minus sign and a digit. What
+ * the command line leaves open may come from the file of `--config`.
  *
  * @throws TemperError `bad-option`: an unknown flag (with the nearest one), a missing or invalid value, a wrong argument
  */
-export const parseArguments = (command: AnyCommand, argv: readonly string[]): Parsed => {
-  const spec: OptionSpec = { ...command.options, ...commonOptions };
+export const parseArguments = async (command: AnyCommand, argv: readonly string[]): Promise<Parsed> => {
+  const spec = flagsOf(command);
   const names = new Map(Object.keys(spec).map((name) => [`--${flagName(name)}`, name]));
   const given: Record<string, unknown> = {},
     args: string[] = [];
@@ -57,9 +73,29 @@ export const parseArguments = (command: AnyCommand, argv: readonly string[]): Pa
     else given[name] = value;
   }
   const { json, help, ...options } = resolveFlags(command, spec, given);
-  if (!help) checkPositionals(command, args);
-  return { args, options, common: { json: json === true, help: help === true } };
+  const common = { json: json === true, help: help === true };
+  if (help) return { args, options, common };
+  if (!command.config || typeof options["config"] !== "string") {
+    checkPositionals(command, args);
+    return { args, options, common };
+  }
+  const file = await readConfig(options["config"], { ...argumentSpec(command), ...command.options }, command.config);
+  const all = [...args, ...command.positionals.slice(args.length).flatMap(({ name }) => (file[name] as string) ?? [])];
+  checkPositionals(command, all);
+  return { args: all, options: { ...options, ...only(file, command.options), ...only(options, given) }, common };
 };
+
+const only = (values: object, names: object): object =>
+  Object.fromEntries(Object.entries(values).filter(([name]) => Object.hasOwn(names, name)));
+
+/** Arguments without a flag, as options of a file. */
+const argumentSpec = ({ positionals }: AnyCommand): OptionSpec =>
+  Object.fromEntries(
+    positionals.map(({ name, help, choices }) => [
+      name,
+      { ...(choices ? choice(choices, { default: "", help }) : text({ default: "", help })), default: undefined },
+    ]),
+  );
 
 const splitFlag = (word: string): [string, string | undefined] => {
   const at = word.indexOf("=");
