@@ -1,4 +1,5 @@
 import type { OptionSpec, OptionValues } from "../core/index.ts";
+import type { Sections } from "./config-file.ts";
 import type { Output } from "./output.ts";
 
 /** Exit codes: done; a threshold or claim was not met; wrong use; a failed or interrupted run. */
@@ -40,6 +41,8 @@ export interface Command<S extends OptionSpec = OptionSpec> {
   readonly options: S;
   /** Further options by the first argument, and defaults that it has for the command's own. */
   readonly variants?: Readonly<Record<string, Variant>>;
+  /** Where options and arguments may come from a file too (`--config`): the sections that it may have. */
+  readonly config?: Sections;
   readonly examples: readonly string[];
   readonly run: (context: CommandContext<S>) => Promise<ExitCode>;
 }

@@ -1,7 +1,7 @@
 import { bool, formatBytes } from "../core/index.ts";
-import { describeMachine } from "../evaluate/index.ts";
 import {
   blockSize,
+  describeMachine,
   DEVICES,
   gpuStatus,
   keptModels,

@@ -41,7 +41,7 @@ export const runCommandLine = async (argv: readonly string[]): Promise<ExitCode>
 const runOne = async (command: AnyCommand, argv: readonly string[], early: Output): Promise<ExitCode> => {
   let output = early;
   try {
-    const { args, common, options, given } = parseArguments(command, argv);
+    const { args, common, options, given } = await parseArguments(command, argv);
     output = createOutput(common.json);
     if (common.help) {
       if (common.json) output.document(describeCommand(command, args[0]));

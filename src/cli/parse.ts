@@ -1,5 +1,6 @@
 import {
   bool,
+  choice,
   flagName,
   invalidValue,
   nearest,
@@ -7,8 +8,10 @@ import {
   type OptionValues,
   resolveOptions,
   TemperError,
+  text,
 } from "../core/index.ts";
 import type { AnyCommand } from "./command.ts";
+import { readConfig } from "./config-file.ts";
 
 /** Flags that every command has. */
 export const commonOptions = {
@@ -16,9 +19,26 @@ export const commonOptions = {
   help: bool({ default: false, help: "show this help" }),
 } as const;
 
+/** Flags of commands that take their options from a file too. */
+const configOptions = {
+  config: text({ default: undefined, help: "YAML file with options (`batch-size: 64`); flags count more" }),
+} as const;
+
+/** All options that a command takes with its first argument, common ones included. */
+export const optionsOf = ({ options, config, variants = {} }: AnyCommand, variant: string | undefined): OptionSpec => ({
+  ...(options as OptionSpec),
+  ...(variant !== undefined && Object.hasOwn(variants, variant) && variants[variant]!.options),
+  ...(config && configOptions),
+  ...commonOptions,
+});
+
+/** Those that it takes with any. */
+const anyOptions = (command: AnyCommand): OptionSpec =>
+  Object.assign({}, ...Object.values(command.variants ?? {}).map(({ options }) => options), optionsOf(command, undefined)) as OptionSpec;
+
 export interface Parsed {
   readonly args: readonly string[];
-  /** The command's own, by the names of its record. */
+  /** The command's own, by the names of its record, and `config`, the path of the file, where it takes one. */
   readonly options: OptionValues<OptionSpec>;
   /** What was written, of the options of the command and of its variant. */
   readonly given: Readonly<Record<string, unknown>>;
@@ -26,13 +46,13 @@ export interface Parsed {
 }
 
 /**
- * Reads `--flag value`, `--flag=value`, `--flag` and `--no-flag`. A value may begin with a minus sign and a digit.
+ * Reads `--flag value`, `--flag=value`, `--flag` and `--no-flag`. A value may begin with a minus sign and a digit. What
+ * the command line leaves open may come from the file of `--config`.
  *
  * @throws TemperError `bad-option`: an unknown flag (with the nearest one), a missing or invalid value, a wrong argument
  */
-export const parseArguments = (command: AnyCommand, argv: readonly string[]): Parsed => {
-  const variants = Object.values(command.variants ?? {}).map(({ options }) => options);
-  const spec: OptionSpec = Object.assign({}, ...variants, command.options, commonOptions) as OptionSpec;
+export const parseArguments = async (command: AnyCommand, argv: readonly string[]): Promise<Parsed> => {
+  const spec = anyOptions(command);
   const names = new Map(Object.keys(spec).map((name) => [`--${flagName(name)}`, name]));
   const given: Record<string, unknown> = {},
     args: string[] = [];
@@ -59,10 +79,32 @@ export const parseArguments = (command: AnyCommand, argv: readonly string[]): Pa
     else if (given[name] !== undefined) throw new TemperError("bad-option", `${command.name}: ${flag} is given twice.`);
     else given[name] = value;
   }
-  const { json, help, ...options } = resolveFlags(command, given, args[0]);
-  if (!help) checkPositionals(command, args);
-  return { args, options, given, common: { json: json === true, help: help === true } };
+  const common = { json: given["json"] === true, help: given["help"] === true };
+  const { positionals, config } = command,
+    path = given["config"];
+  const file =
+    config && typeof path === "string" && !common.help
+      ? await readConfig(path, { ...argumentSpec(command), ...spec }, config)
+      : {};
+  const all = [...args, ...positionals.slice(args.length).flatMap(({ name }) => (file[name] as string) ?? [])];
+  const argumentNames = positionals.map(({ name }) => name),
+    written = { ...without(file, argumentNames), ...without(given, Object.keys(commonOptions)) };
+  const { json: _, help: __, ...options } = resolveFlags(command, written, all[0] ?? "");
+  if (!common.help) checkPositionals(command, all);
+  return { args: all, options, given: written, common };
 };
+
+const without = (values: object, names: readonly string[]): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(values).filter(([name]) => !names.includes(name)));
+
+/** Arguments without a flag, as options of a file. */
+const argumentSpec = ({ positionals }: AnyCommand): OptionSpec =>
+  Object.fromEntries(
+    positionals.map(({ name, help, choices }) => [
+      name,
+      { ...(choices ? choice(choices, { default: "", help }) : text({ default: "", help })), default: undefined },
+    ]),
+  );
 
 const splitFlag = (word: string): [string, string | undefined] => {
   const at = word.indexOf("=");
@@ -79,7 +121,7 @@ const unknownFlag = (command: AnyCommand, flag: string, known: readonly string[]
 const resolveFlags = (
   command: AnyCommand,
   given: Readonly<Record<string, unknown>>,
-  variant: string | undefined,
+  variant: string,
 ): OptionValues<OptionSpec> => {
   const own = optionsOf(command, variant);
   for (const [name, value] of Object.entries(given)) {
@@ -87,19 +129,13 @@ const resolveFlags = (
     if (!option)
       throw new TemperError(
         "bad-option",
-        `${command.name} ${variant ?? ""} has no option --${flagName(name)}: that is of ${variantsWith(command, name).join(", ")}.`,
+        `${command.name} ${variant} has no option --${flagName(name)}: that is of ${variantsWith(command, name).join(", ")}.`,
       );
     if (option.parse(value) === undefined) throw invalidValue(command.name, `--${flagName(name)}`, option, value);
   }
-  return resolveOptions(command.name, own, { ...command.variants?.[variant ?? ""]?.settings, ...given });
+  return resolveOptions(command.name, own, { ...command.variants?.[variant]?.settings, ...given });
 };
 
-/** All options that a command takes with its first argument, common ones included. */
-export const optionsOf = ({ options, variants = {} }: AnyCommand, variant: string | undefined): OptionSpec => ({
-  ...(options as OptionSpec),
-  ...(variant !== undefined && Object.hasOwn(variants, variant) && variants[variant]!.options),
-  ...commonOptions,
-});
 const variantsWith = ({ variants = {} }: AnyCommand, option: string): string[] =>
   Object.keys(variants).filter((name) => Object.hasOwn(variants[name]!.options, option));
 

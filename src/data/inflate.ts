@@ -1,6 +1,5 @@
 import { Gunzip, Inflate, Unzlib, gzipSync } from "fflate";
-import { isTemperError } from "../core/index.ts";
-import { crc32 } from "./crc32.ts";
+import { crc32, isTemperError } from "../core/index.ts";
 import { DEFAULT_MAX_BYTES, MAX_INFLATE_RATIO, badFile, checkSize, formatBytes, reason } from "./limits.ts";
 
 /** Input is handed over in such pieces, so that a bomb is seen before it has grown by more than 1032 times this. */

@@ -1,6 +1,5 @@
 import { decode, encode } from "fast-png";
-import { TemperError, isTemperError } from "../core/index.ts";
-import { crc32 } from "./crc32.ts";
+import { crc32, TemperError, isTemperError } from "../core/index.ts";
 import { type Image, MAX_PIXELS } from "./image.ts";
 import { inflateExactly } from "./inflate.ts";
 import { badFile, formatBytes, reason } from "./limits.ts";

@@ -1,6 +1,5 @@
 import { zipSync } from "fflate";
-import { TemperError } from "../core/index.ts";
-import { crc32 } from "./crc32.ts";
+import { crc32, TemperError } from "../core/index.ts";
 import { inflateExactly } from "./inflate.ts";
 import { DEFAULT_MAX_BYTES, badFile, checkSize } from "./limits.ts";
 

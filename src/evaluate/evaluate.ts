@@ -3,12 +3,11 @@ import { batchBetween, countOf, type Dataset } from "../data/index.ts";
 import type { Classifier } from "../models/index.ts";
 import { concatChunks, encodeModel } from "../onnx/index.ts";
 import { toOnnx } from "../ops/index.ts";
-import { defaultEngine, type DeviceName, physicalCores, type Winograd } from "../runtime/index.ts";
+import { defaultEngine, describeMachine, type DeviceName, physicalCores, type Winograd } from "../runtime/index.ts";
 import type { NormName } from "../threat/index.ts";
 import { defaultBatch } from "./batch.ts";
 import { checkAttack, checkLabels, checkNumbers } from "./check.ts";
 import type { EvaluateJob, Measured } from "./job.ts";
-import { describeMachine } from "./machine.ts";
 import { type AttackSpec, DEFAULT_ATTACKS, type EvaluationProgress, type Protocol } from "./protocol.ts";
 import type { Doubt, EvaluationResult } from "./result.ts";
 

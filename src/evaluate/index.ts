@@ -2,7 +2,6 @@ export { attackDataset, type AttackDatasetOptions, type AttackedDataset } from "
 export { checkAttack } from "./check.ts";
 export * from "./evaluate.ts";
 export * from "./interval.ts";
-export { describeMachine } from "./machine.ts";
 export { type AttackSpec, DEFAULT_ATTACKS, type EvaluationProgress, type Protocol } from "./protocol.ts";
 export type * from "./result.ts";
 export { idleShare } from "./summarize.ts";

@@ -1,4 +1,7 @@
+import type { Machine } from "../runtime/index.ts";
 import type { NormName } from "../threat/index.ts";
+
+export type { Machine };
 
 /** A share of examples with its exact (Clopper-Pearson) 95 % interval. `count` is the number of examples asked. */
 export interface Fraction {
@@ -59,18 +62,6 @@ export interface ExampleRow {
   readonly distance: number;
   readonly pixels: readonly number[];
   readonly adversarialPixels: readonly number[];
-}
-
-export interface Machine {
-  readonly cpu: string;
-  readonly cores: number;
-  readonly threads: number;
-  readonly platform: string;
-  readonly node: string;
-  readonly onnxruntime: string;
-  readonly temper: string;
-  /** From so many channels on, convolutions of gradients used Winograd's algorithm; 0: none did. */
-  readonly winogradChannels: number;
 }
 
 /** What `temper evaluate` gives; the JSON document and the HTML report are this record. */

@@ -55,14 +55,15 @@ export const batchNorm = (
     running_mean: { shape: [channels], init: zeroInit },
     running_var: { shape: [channels], init: oneInit },
   },
-  apply: (weights, x, { training }) => {
+  apply: (weights, x, { training, share }) => {
     const mean = weights["running_mean"]!,
       variance = weights["running_var"]!;
     const weight = weights["weight"] ?? full([channels], 1),
       bias = weights["bias"] ?? full([channels], 0);
     if (!training) return { y: normalize(x, weight, bias, mean, variance, epsilon), updates: {} };
     const batch = statistics(x);
-    const blend = (old: Value, now: Value): Value => add(scaled(old, 1 - momentum), scaled(now, momentum));
+    const blend = (old: Value, now: Value): Value =>
+      share ? add(old, mul(sub(now, old), share)) : add(scaled(old, 1 - momentum), scaled(now, momentum));
     return {
       y: trainingNorm(epsilon)(x, weight, bias),
       updates: {

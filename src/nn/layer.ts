@@ -35,6 +35,8 @@ export interface Mode {
    * Inner parts come before those that hold them.
    */
   readonly tap?: ((name: string, value: Value) => Value) | undefined;
+  /** Share of the batch in the new running statistics, a scalar, in place of what each layer has. */
+  readonly share?: Value;
 }
 export interface Applied {
   readonly y: Value;

@@ -43,12 +43,16 @@ export const step = define({
   factor: (share, { milestones, gamma }) => gamma ** milestones.filter((m) => share >= m).length,
 });
 
+/** Half a cosine wave between two values, at a part of the way. */
+const wave = (from: number, to: number, part: number): number =>
+  to + ((from - to) * (1 + Math.cos(Math.PI * part))) / 2;
+
 export const cosine = define({
   name: "cosine",
   summary: "Half a cosine wave from the full rate to the final one.",
   source: "Loshchilov and Hutter 2017, SGDR (one period)",
   options: { final: float({ default: 0, min: 0, help: "factor at the end" }) },
-  factor: (share, { final }) => final + ((1 - final) * (1 + Math.cos(Math.PI * share))) / 2,
+  factor: (share, { final }) => wave(1, final, share),
 });
 
 export const cyclic = define({
@@ -67,6 +71,19 @@ export const cyclic = define({
     const part = (share - knots[after - 1]!) / (knots[after]! - knots[after - 1]!);
     return factors[after - 1]! + part * (factors[after]! - factors[after - 1]!);
   },
+});
+
+export const oneCycle = define({
+  name: "one-cycle",
+  summary: "One warm rise to the full rate, then a long cosine fall far below the start.",
+  source: "Smith and Topin 2019, Super-Convergence; cosine arcs as in PyTorch. Differs: the momentum does not move.",
+  options: {
+    peak: float({ default: 0.3, min: 0, max: 1, help: "share of the run at which the rate is full" }),
+    start: float({ default: 1 / 25, min: 0, help: "factor at the start" }),
+    end: float({ default: 4e-6, min: 0, help: "factor at the end" }),
+  },
+  factor: (share, { peak, start, end }) =>
+    share < peak ? wave(start, 1, share / peak) : wave(1, end, peak < 1 ? (share - peak) / (1 - peak) : 0),
 });
 
 /**

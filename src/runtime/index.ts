@@ -18,6 +18,7 @@ export {
   type Winograd,
   unpackTensor,
 } from "./lower/index.ts";
+export { describeMachine, type Machine } from "./machine.ts";
 export { bytesOf, executionOrder, type Lifetime, type MemoryPlan, planMemory } from "./memory.ts";
 export { disableTelemetry, loadOrt, onnxruntimeVersion } from "./ort.ts";
 export { keptWinogradChoice, type WinogradChoice, winogradChoice, type WinogradTimes } from "./probe.ts";

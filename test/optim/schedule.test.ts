@@ -34,6 +34,20 @@ describe("schedules", () => {
     );
   });
 
+  it("one-cycle rises to the full rate at its peak and ends far below its start", () => {
+    const rate = createSchedule(schedules["one-cycle"], { lr: 2, total: 100 }, { peak: 0.4, start: 0.1, end: 0.001 });
+    expect(rate(0)).toBeCloseTo(0.2, 12);
+    expect(rate(20)).toBeCloseTo(1.1, 12);
+    expect(rate(10)).toBeCloseTo(0.2 + 0.9 * (1 - Math.SQRT1_2), 12);
+    expect(rate(40)).toBe(2);
+    expect(rate(70)).toBeCloseTo(1.001, 12);
+    expect(rate(100)).toBeCloseTo(0.002, 12);
+    const falls = createSchedule(schedules["one-cycle"], { lr: 1, total: 10 }, { peak: 0 });
+    expect(falls(0)).toBe(1);
+    const rises = createSchedule(schedules["one-cycle"], { lr: 1, total: 10 }, { peak: 1 });
+    expect(rises(10)).toBe(1);
+  });
+
   it("warm-up climbs linearly to the schedule", () => {
     const rate = createSchedule(schedules.constant, { lr: 1, total: 100, warmup: 4 });
     expect([0, 1, 2, 3, 4, 50].map(rate)).toEqual([0.25, 0.5, 0.75, 1, 1, 1]);
