@@ -8,7 +8,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { model } from "../dist/models/index.js";
-import { createOptimizer, optimizers } from "../dist/optim/index.js";
 import { blockSize, keepIn, loweringSteps, physicalCores } from "../dist/runtime/index.js";
 import { encode } from "../dist/runtime/encode.js";
 import { askHere, lower } from "../dist/runtime/local.js";
@@ -38,9 +37,8 @@ const graph = await timed("differentiate", async () => {
     stages.trace = (performance.now() - began) / 1000;
     return result;
   };
-  const optimizer = createOptimizer(optimizers.sgd, { momentum: 0.9, weightDecay: 5e-4 });
   const settings = settingsOf(recipes.standard, { batchSize: batch });
-  const { graph: step } = trainStep({ model: { ...definition, apply }, recipe: recipes.standard, options: {}, settings, optimizer });
+  const { graph: step, optimizer } = trainStep({ model: { ...definition, apply }, recipe: recipes.standard, settings });
   const parameters = Object.fromEntries(Object.entries(definition.parameters).map(([name, p]) => [name, p.shape]));
   const buffers = Object.fromEntries(Object.entries(definition.buffers).map(([name, p]) => [name, p.shape]));
   const states = Object.entries(optimizer.init(parameters)).map(([name, tensor]) => [name, tensor.shape]);

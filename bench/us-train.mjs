@@ -1,7 +1,6 @@
 /** A training step on our side: the graph that `temper train` runs, as many steps a call, in the loop's own thread. */
 import { createRng, f32, i64, release } from "../dist/core/index.js";
 import { countParameters, initialize } from "../dist/nn/index.js";
-import { createOptimizer, optimizers } from "../dist/optim/index.js";
 import { blockSize, createLocalRuntime, isPackable, packEnds, profile } from "../dist/runtime/index.js";
 import { callLength, createSteps, recipes, settingsOf, trainStep } from "../dist/train/index.js";
 import { commonBatch, definitionOf, flopsOf, portableRuntime } from "./us-network.mjs";
@@ -9,9 +8,8 @@ import { commonBatch, definitionOf, flopsOf, portableRuntime } from "./us-networ
 /** SGD with momentum 0.9 and weight decay 5e-4, batch norm in training mode; as in peer.py. */
 export const trainTask = async ({ network, batch, winograd = true, portable }, threads) => {
   const definition = definitionOf(network);
-  const optimizer = createOptimizer(optimizers.sgd, { momentum: 0.9, weightDecay: 5e-4 });
   const settings = settingsOf(recipes.standard, { batchSize: batch });
-  const { graph } = trainStep({ model: definition, recipe: recipes.standard, options: {}, settings, optimizer });
+  const { graph, optimizer } = trainStep({ model: definition, recipe: recipes.standard, settings });
   const parameters = Object.fromEntries(Object.entries(definition.parameters).map(([name, p]) => [name, p.shape]));
   const start = { ...initialize(definition, createRng(0)), ...optimizer.init(parameters) };
   const shapes = Object.fromEntries(Object.entries(start).map(([name, tensor]) => [name, tensor.shape]));

@@ -22,7 +22,6 @@ import { attackDataset, evaluate } from "../dist/evaluate/index.js";
 import { hashGraph, printGraph, withBatch } from "../dist/graph/index.js";
 import { loadClassifier } from "../dist/models/index.js";
 import { conv2d, flatten, linear, relu, sequential } from "../dist/nn/index.js";
-import { createOptimizer, optimizers } from "../dist/optim/index.js";
 import { lowerForCpu, physicalCores } from "../dist/runtime/index.js";
 import { recipes, settingsOf, train, trainStep } from "../dist/train/index.js";
 import { describeCommit, describeMachine, machineName } from "./machine.mjs";
@@ -139,10 +138,8 @@ const accuracies = async (name, request, data, epsilon, bar) => {
 if (wanted("co-mnist")) {
   const network = sequential({ conv: conv2d(1, 4, 3, { padding: 1 }), relu, flatten, fc: linear(3136, 10) });
   const definition = { ...network, name: "co-mnist", inputShape: [1, 28, 28], classes: 10 };
-  const step = withBatch(
-    trainStepGraph(definition, objectives["pgd-at"], createOptimizer(optimizers.adam, { weightDecay: 5e-4 }), {}),
-    128,
-  );
+  const settings = settingsOf(recipes["pgd-at"], { optimizer: "adam" });
+  const { graph: step } = trainStep({ model: definition, recipe: recipes["pgd-at"], settings });
   const [fast, direct] = [true, false].map((winograd) => hashGraph(lowerForCpu(step, { block: 16, winograd })));
   show(
     { part: "co-mnist", own: fast === direct },

@@ -72,7 +72,7 @@ export const commandHelp = (command: AnyCommand, variant?: string): string =>
       ? [
           "",
           ...command.positionals.map(
-            (p) => `  ${p.name.padEnd(12)}${p.help}${p.choices ? `: ${p.choices.join(", ")}` : ""}`,
+            (p) => `  ${p.name.padEnd(12)}${wrap(`${p.help}${p.choices ? `: ${p.choices.join(", ")}` : ""}`, 14)}`,
           ),
         ]
       : []),

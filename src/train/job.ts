@@ -65,9 +65,7 @@ export const trainJob = async (
     if (ended || performance.now() - saved > 1000 * job.config.options.checkpoint) await keep();
   }
   if (run.state.step !== savedStep) await keep();
-  const stored = run.stored(),
-    weights = Object.fromEntries(run.weightNames.map((name) => [name, stored[name]!]));
-  return { finished: run.state.step >= total, history: run.state.history, weights };
+  return { finished: run.state.step >= total, history: run.state.history, weights: run.validated() };
 };
 
 /** Saves the state, unless it is one from which no run could go on: the last one then stays. */

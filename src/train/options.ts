@@ -1,17 +1,31 @@
 import { rules, starts, stops } from "../attack/index.ts";
-import { bool, choice, chosenFrom, float, int, type OptionValues, size } from "../core/index.ts";
+import { bool, choice, chosenFrom, float, int, many, type OptionValues, size } from "../core/index.ts";
+import { averagings, flatOptimizer, flatSchedule, optimizers, schedules } from "../optim/index.ts";
 import { controllers } from "./controllers.ts";
+
+const names = <T extends object>(registry: T): (keyof T & string)[] => Object.keys(registry) as (keyof T & string)[];
 
 /** Options of a run, whatever its recipe: recipes have their own defaults for some of them. */
 export const trainOptions = {
   epochs: int({ default: 10, min: 0, help: "passes over the training data; 0: only says what a run would be" }),
   batchSize: int({ default: 128, min: 1, help: "examples a step; the last incomplete batch of an epoch is dropped" }),
-  optimizer: choice(["sgd", "adam", "adamw"], { default: "sgd", help: "update rule" }),
+  optimizer: choice(names(optimizers), { default: "sgd", help: "update rule" }),
   lr: float({ default: 0.1, min: 0, help: "base learning rate" }),
+  ...flatOptimizer.options,
   momentum: float({ default: 0.9, min: 0, max: 1, help: "sgd: share of the last step that is kept" }),
   weightDecay: float({ default: 5e-4, min: 0, help: "weight decay of matrices and kernels" }),
-  schedule: choice(["constant", "step", "cosine", "cyclic"], { default: "cyclic", help: "learning rate over the run" }),
+  parameters: many({
+    help: "what some parameters do differently, by role or name, such as fc*:lr=0.1,weight-decay=0",
+    expected: "pattern:lr=x,weight-decay=x",
+  }),
+  schedule: choice(names(schedules), { default: "cyclic", help: "learning rate over the run" }),
+  ...flatSchedule.options,
   warmup: float({ default: 0, min: 0, help: "epochs over which the rate climbs from zero" }),
+  clip: float({ default: 0, min: 0, help: "longest gradient, all parameters together; 0: any length" }),
+  average: chosenFrom("average", { none: { options: {} }, ...averagings }, {
+    default: "none",
+    help: "mean of the weights over the run, which is what is validated and written",
+  }),
   norm: choice(["linf", "l2", "l1"], { default: "linf", help: "how changes are measured" }),
   epsilon: float({ default: 8 / 255, min: 0, help: "radius of the inner attack and of robust validation" }),
   steps: int({ default: 10, min: 0, help: "gradient steps of the inner attack" }),

@@ -1,14 +1,25 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { createTarget, type Target } from "../attack/index.ts";
-import { createRng, resolveOptions, sizeOf, type Tensor, TemperError, zeros } from "../core/index.ts";
+import { createRng, sizeOf, type Tensor, TemperError, zeros } from "../core/index.ts";
 import { countOf, type Dataset } from "../data/index.ts";
 import { model as modelOf, type ModelDefinition, toGraph } from "../models/index.ts";
 import { initialize, weightNames } from "../nn/index.ts";
-import { createOptimizer, createSchedule, type Optimizer, optimizers, schedules } from "../optim/index.ts";
+import {
+  type AnyAveraging,
+  type AnySchedule,
+  averageName,
+  averagings,
+  type AveragingName,
+  createAveraging,
+  createSchedule,
+  flatSchedule,
+  schedules,
+} from "../optim/index.ts";
 import type { Runtime } from "../runtime/index.ts";
 import { threat as createThreat, type Threat } from "../threat/index.ts";
 import type { TrainConfig } from "./config.ts";
 import { type AnyController, controllers, type Position } from "./controllers.ts";
+import { optimizerOf, own } from "./optimizer.ts";
 import type { TrainOptions } from "./options.ts";
 import type { AnyRecipe } from "./recipe.ts";
 import { recipes } from "./recipes/index.ts";
@@ -44,8 +55,8 @@ export interface Run extends Disposable {
   readonly total: number;
   /** The training examples of an epoch in their order. */
   readonly orderOf: (epoch: number) => Uint32Array;
-  /** Weights and buffers. */
-  readonly weightNames: readonly string[];
+  /** Weights and buffers that are validated and written, by the network's names: as they are, or their averages. */
+  readonly validated: () => Readonly<Record<string, Tensor>>;
   /** Weights, buffers and optimizer state by name, as they are stored. */
   readonly stored: () => Readonly<Record<string, Tensor>>;
   /** The same in the order that the step takes and gives them in; replaced step by step. */
@@ -69,17 +80,11 @@ export const modelOfConfig = (
     modelOptions,
   );
 
-const optimizerOf = ({ optimizer, momentum, weightDecay }: TrainOptions): Optimizer =>
-  optimizer === "sgd"
-    ? createOptimizer(optimizers.sgd, { momentum, weightDecay })
-    : createOptimizer(optimizers[optimizer], { weightDecay });
-
 /** Compiles step and gradients, and starts from new weights or from the stored state. */
 export const prepareRun = async (runtime: Runtime, job: TrainJob): Promise<Run> => {
   const { config, train } = job,
     { options } = config;
   const definition = modelOfConfig(config, train),
-    optimizer = optimizerOf(options),
     recipe: AnyRecipe = recipes[config.recipe];
   const perEpoch = stepsPerEpoch(train, options),
     total = perEpoch * options.epochs;
@@ -88,15 +93,18 @@ export const prepareRun = async (runtime: Runtime, job: TrainJob): Promise<Run> 
   const program = await stepWithin({
     model: definition,
     recipe,
-    options: resolveOptions(recipe.name, recipe.options, config.recipeOptions),
+    options: config.recipeOptions,
     settings: options,
-    optimizer,
     range: config.range,
-    heldBytes: heldBytes(job, definition, optimizer),
+    heldBytes: heldBytes(job, definition),
     validated: validatedBy(job),
   });
-  const { tensors, state } = await startOf(job, program, optimizer, total);
+  const { tensors, state } = await startOf(job, definition, program, total);
   const shapes = Object.fromEntries(Object.entries(tensors).map(([name, { shape }]) => [name, shape]));
+  const scalarsAt = scalarsOf(options, program, perEpoch),
+    called = options.average.name === "none" ? (name: string): string => name : averageName,
+    validatedOf = (all: Run["tensors"]): Run["tensors"] =>
+      Object.fromEntries(names.map((name) => [name, all[called(name)]!]));
   const steps = await createSteps(runtime, program.graph, shapes, { winograd });
   const run: Run = {
     job,
@@ -105,12 +113,12 @@ export const prepareRun = async (runtime: Runtime, job: TrainJob): Promise<Run> 
     target: await createTarget(runtime, steps.packed(toGraph(definition)), {
       winograd,
       rows: program.rows,
-      weights: () => Object.fromEntries(names.map((name) => [name, run.tensors[name]!])),
+      weights: () => validatedOf(run.tensors),
     }),
     threat: createThreat({ norm: options.norm, epsilon: options.epsilon, box: [...config.range] }),
     scalarsAt: (step) => {
       const control = run.controller.scalars(run.positionOf(step), run.state.control, options.control.options);
-      return scalarsOf(options, optimizer, program, perEpoch)(step, control);
+      return scalarsAt(step, control);
     },
     controller: controllers[options.control.name as keyof typeof controllers],
     positionOf: (step) => ({
@@ -123,7 +131,7 @@ export const prepareRun = async (runtime: Runtime, job: TrainJob): Promise<Run> 
     perEpoch,
     total,
     orderOf: ordersOf(options.seed, countOf(train)),
-    weightNames: names,
+    validated: () => validatedOf(run.stored()),
     stored: () => steps.unpack(run.tensors),
     tensors: steps.pack(tensors),
     state,
@@ -144,14 +152,15 @@ const validatedBy = ({ validation, config }: TrainJob): boolean => validation !=
 const heldBytes = (
   { train, validation, config }: TrainJob,
   { parameters, buffers }: ModelDefinition,
-  { slots }: Optimizer,
 ): number => {
+  const { average } = config.options,
+    { slots } = optimizerOf(config.options, parameters);
   const sizes = (specs: ModelDefinition["buffers"]): number =>
     Object.values(specs).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   return (
     40 * config.options.batchSize * sizeOf(train.shape) +
     3 * (train.pixels.buffer.byteLength + (validation?.pixels.buffer.byteLength ?? 0)) +
-    16 * ((1 + slots.length) * sizes(parameters) + sizes(buffers))
+    16 * ((1 + slots.length + (average.name === "none" ? 0 : 1)) * sizes(parameters) + sizes(buffers))
   );
 };
 
@@ -168,13 +177,16 @@ const stepsPerEpoch = (train: Dataset, { batchSize, replays }: TrainOptions): nu
 
 const startOf = async (
   { config, folder, resume }: TrainJob,
-  { network, carried }: FittingStep,
-  optimizer: Optimizer,
+  definition: ModelDefinition,
+  { network, optimizer, carried }: FittingStep,
   total: number,
 ): Promise<Pick<Run, "tensors" | "state">> => {
   const shapes = Object.fromEntries(Object.entries(network.parameters).map(([name, { shape }]) => [name, shape]));
+  const weights = initialize(network, createRng(config.options.seed).split("init")),
+    averages = config.options.average.name === "none" ? [] : weightNames(definition);
   const tensors: Record<string, Tensor> = {
-    ...initialize(network, createRng(config.options.seed).split("init")),
+    ...weights,
+    ...Object.fromEntries(averages.map((name) => [averageName(name), weights[name]!])),
     ...optimizer.init(shapes),
     ...Object.fromEntries(Object.entries(carried).map(([name, shape]) => [name, zeros("float32", shape)])),
   };
@@ -198,16 +210,20 @@ const startOf = async (
 /** The scalars of a step: the optimizer's, and those of the inner problem that the step asks for. */
 const scalarsOf = (
   options: TrainOptions,
-  optimizer: Optimizer,
-  { scalars }: FittingStep,
+  { optimizer, scalars }: FittingStep,
   perEpoch: number,
 ): ((step: number, control: Readonly<Record<string, number>>) => ReturnType<Run["scalarsAt"]>) => {
   const { epsilon, ramp, awp, awpWarmup } = options;
-  const schedule = createSchedule(schedules[options.schedule] as (typeof schedules)["constant"], {
-    lr: options.lr,
-    total: Math.max(1, perEpoch * options.epochs),
-    warmup: Math.round(options.warmup * perEpoch),
-  });
+  const type: AnySchedule = schedules[options.schedule],
+    total = Math.max(1, perEpoch * options.epochs);
+  const schedule = createSchedule(
+    type,
+    { lr: options.lr, total, warmup: Math.round(options.warmup * perEpoch) },
+    own(type, flatSchedule.given(options)),
+  );
+  const { name, options: given } = options.average;
+  const averaging: AnyAveraging = averagings[name as AveragingName],
+    rate = name === "none" ? () => 0 : createAveraging(averaging, { total, perEpoch }, given);
   const length = stepLengthOf(options);
   return (step, control) => {
     const lr = schedule(step),
@@ -216,6 +232,7 @@ const scalarsOf = (
       ...optimizer.scalars(lr, step + 1),
       epsilon: epsilon * grown,
       stepSize: length * grown,
+      averageRate: rate(step + 1),
       awp: step < awpWarmup * perEpoch ? 0 : awp,
       ...control,
     };

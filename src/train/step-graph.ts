@@ -1,14 +1,15 @@
 import { filledLike } from "../autodiff/index.ts";
-import { type DType, type OptionSpec, type OptionValues, sizeOf, TemperError } from "../core/index.ts";
+import { type DType, type OptionSpec, resolveOptions, sizeOf, TemperError } from "../core/index.ts";
 import { createGraph, type Graph, input, named, nodesOf, type Value } from "../graph/index.ts";
 import type { ModelDefinition } from "../models/index.ts";
 import { add, reduceMean, reduceSum, reshape, scale, scan, sub } from "../ops/index.ts";
-import { type Optimizer, stateName, type Values } from "../optim/index.ts";
+import { averaged, averageName, clipByGlobalNorm, type GroupedOptimizer, stateName, type Values } from "../optim/index.ts";
 import { controllers } from "./controllers.ts";
 import { compose, type Composed, type StepSource } from "./compose.ts";
 import { type Network, withStatistics } from "./network.ts";
 import type { TrainOptions } from "./options.ts";
-import type { RecipeType } from "./recipe.ts";
+import { optimizerOf } from "./optimizer.ts";
+import type { AnyRecipe } from "./recipe.ts";
 
 /** Output with the new value of a weight, buffer or state tensor. */
 export const nextName = (name: string): string => `next.${name}`;
@@ -31,6 +32,7 @@ export interface StepProgram {
    */
   readonly graph: Graph;
   readonly network: Network;
+  readonly optimizer: GroupedOptimizer;
   readonly draws: readonly Drawn[];
   readonly scalars: readonly string[];
   /** Tensors that steps replace and that are neither weights nor of the optimizer, by name. */
@@ -38,12 +40,13 @@ export interface StepProgram {
 }
 
 /** What a step is built for. */
-export interface StepSpec<S extends OptionSpec = OptionSpec> {
+export interface StepSpec {
   readonly model: ModelDefinition;
-  readonly recipe: RecipeType<S>;
-  readonly options: OptionValues<S>;
+  readonly recipe: AnyRecipe;
+  /** The recipe's own. */
+  readonly options?: Readonly<Record<string, unknown>>;
+  /** Of the run ({@link settingsOf}): batch size, inner problem, optimizer. */
   readonly settings: TrainOptions;
-  readonly optimizer: Optimizer;
   /** Least and greatest pixel. */
   readonly range?: readonly [number, number];
   /** Whether labels are mixed, and whether examples have weights. */
@@ -53,21 +56,36 @@ export interface StepSpec<S extends OptionSpec = OptionSpec> {
   readonly parts?: number;
 }
 
-/** One training step: inner attack, forward in training mode, backward, optimizer, batch statistics. */
-export const trainStep = <S extends OptionSpec>(spec: StepSpec<S>): StepProgram => {
-  const { model, recipe, options, optimizer, parts = 1 } = spec;
+/**
+ * One training step: inner attack, forward in training mode, backward, optimizer, batch statistics.
+ * @throws TemperError `bad-option`, `not-found`
+ */
+export const trainStep = (spec: StepSpec): StepProgram => {
+  const { model, recipe, settings, parts = 1 } = spec,
+    options = resolveOptions(recipe.name, recipe.options as OptionSpec, spec.options);
   const sets = Object.values(recipe.branches(options)).flatMap(({ statistics }) => statistics ?? []),
-    network = withStatistics(model, [...new Set(sets)]);
-  const whole = inputsOf(spec, network, spec.settings.batchSize);
+    network = withStatistics(model, [...new Set(sets)]),
+    optimizer = optimizerOf(settings, network.parameters);
+  const whole = inputsOf(spec, network, settings.batchSize);
   const { parameters, buffers } = whole;
   const composed =
     parts === 1
-      ? compose(network, recipe, options, spec.settings, whole.source, { ...parameters, ...buffers })
-      : inParts(spec, network, whole, parts);
+      ? compose(network, recipe, options, settings, whole.source, { ...parameters, ...buffers })
+      : inParts({ ...spec, options }, network, whole, parts);
   const further = optimizerInputs(network, optimizer);
-  const after = optimized(network, optimizer, composed, further);
+  const clipped = settings.clip > 0 ? clipByGlobalNorm(composed.gradients, settings.clip) : undefined;
+  const after = optimized(optimizer, { ...composed, ...(clipped && { gradients: clipped.gradients }) }, further);
   const carried = Object.entries(composed.carried).map(([branch, v]) => [carriedName(branch), v] as const);
-  const outputs = { ...composed.reports, ...after, ...nexts(Object.entries(composed.buffers)), ...nexts(carried) };
+  const moved = { ...after, ...nexts(Object.entries(composed.buffers)) },
+    averages = settings.average.name === "none" ? {} : valuesOf({ ...model.parameters, ...model.buffers }, averageName);
+  const news = averaged(averages, newest(moved, { ...parameters, ...buffers }), whole.source.scalar("averageRate"));
+  const outputs = {
+    ...composed.reports,
+    ...(clipped && { gradientNorm: clipped.norm }),
+    ...moved,
+    ...nexts(Object.entries(news).map(([name, value]) => [averageName(name), value])),
+    ...nexts(carried),
+  };
   const { draws, scalars: asked, carried: kept } = reached(whole, Object.values(outputs)),
     scalars = [...asked, ...Object.values(further.scalars)];
   const inputs = [
@@ -77,11 +95,13 @@ export const trainStep = <S extends OptionSpec>(spec: StepSpec<S>): StepProgram 
     ...Object.values(parameters),
     ...Object.values(buffers),
     ...Object.values(further.state),
+    ...Object.values(averages),
     ...kept.map(([, v]) => v),
   ];
   return {
     graph: createGraph(`${model.name}.${recipe.name}`, inputs, outputs),
     network,
+    optimizer,
     draws: draws.map(({ drawn }) => drawn),
     scalars: scalars.map((v) => v.node.name),
     carried: Object.fromEntries(kept.map(([name, { shape }]) => [name, shape])),
@@ -106,6 +126,10 @@ const reached = (
   };
 };
 
+/** Weights after the step. */
+const newest = (moved: Values, before: Values): Values =>
+  Object.fromEntries(Object.entries(before).map(([name, value]) => [name, moved[nextName(name)] ?? value]));
+
 const nexts = (entries: readonly (readonly [string, Value])[]): Values =>
   Object.fromEntries(entries.map(([name, value]) => [nextName(name), value]));
 
@@ -124,8 +148,8 @@ interface StepInputs {
   readonly buffers: Record<string, Value>;
 }
 
-const inputsOf = <S extends OptionSpec>(
-  { model, settings, range = [0, 1], mixed = false, weighted = false }: StepSpec<S>,
+const inputsOf = (
+  { model, settings, range = [0, 1], mixed = false, weighted = false }: StepSpec,
   network: Network,
   rows: number,
 ): StepInputs => {
@@ -174,8 +198,8 @@ const inputsOf = <S extends OptionSpec>(
  * The same step, to rounding, with the activations of one part at a time: gradients are added up in a loop over parts.
  * For models without batch statistics (those of parts are not those of the whole) and weights that are not perturbed.
  */
-const inParts = <S extends OptionSpec>(spec: StepSpec<S>, network: Network, whole: StepInputs, parts: number): Composed => {
-  const { recipe, options, settings } = spec,
+const inParts = (spec: StepSpec, network: Network, whole: StepInputs, parts: number): Composed => {
+  const { recipe, options = {}, settings } = spec,
     rows = settings.batchSize / parts;
   if (settings.awp > 0)
     throw new TemperError("bad-option", "train: weights cannot be perturbed (--awp) by a step in parts (--memory).");
@@ -233,7 +257,7 @@ interface OptimizerInputs {
   readonly scalars: Values;
   readonly state: Values;
 }
-const optimizerInputs = ({ parameters }: Network, { scalarNames, slots }: Optimizer): OptimizerInputs => ({
+const optimizerInputs = ({ parameters }: Network, { scalarNames, slots }: GroupedOptimizer): OptimizerInputs => ({
   scalars: valuesOf(Object.fromEntries(scalarNames.map((name) => [name, { shape: [] }]))),
   state: valuesOf(
     Object.fromEntries(
@@ -244,20 +268,18 @@ const optimizerInputs = ({ parameters }: Network, { scalarNames, slots }: Optimi
 
 /** `next.<name>` of parameters and optimizer state. */
 const optimized = (
-  network: Network,
-  optimizer: Optimizer,
-  { parameters, gradients, perturbation }: Composed,
+  optimizer: GroupedOptimizer,
+  { parameters, gradients, perturbation }: Pick<Composed, "parameters" | "gradients" | "perturbation">,
   { scalars, state }: OptimizerInputs,
 ): Values => {
   const outputs: Record<string, Value> = {};
-  for (const [name, { role }] of Object.entries(network.parameters)) {
+  for (const [name, param] of Object.entries(parameters)) {
     const stepped = named(`${name}.step`, () =>
-      optimizer.step({
-        param: parameters[name]!,
+      optimizer.step(name, {
+        param,
         gradient: gradients[name]!,
         state: Object.fromEntries(optimizer.slots.map((slot) => [slot, state[stateName(name, slot)]!])),
         scalars,
-        decay: role === "weight",
       }),
     );
     const off = perturbation[name];

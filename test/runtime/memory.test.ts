@@ -5,11 +5,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gradientGraph } from "temper/attack";
 import { f32, sizeOf } from "temper/core";
-import { BATCH, constant, float32, type Graph, graphNodes, trace, type Value, withBatch } from "temper/graph";
+import { BATCH, constant, float32, type Graph, graphNodes, trace, type Value } from "temper/graph";
 import { loadClassifier, model } from "temper/models";
 import { concatChunks, encodeModel } from "temper/onnx";
 import { add, matmul, mul, reduceMax, relu, reshape, scale, softmax, toOnnx } from "temper/ops";
-import { createOptimizer, optimizers } from "temper/optim";
 import { recipes, settingsOf, trainStep } from "temper/train";
 import { blockSize, executionOrder, lowerForCpu, planMemory } from "temper/runtime";
 import { afterAll, describe, expect, it } from "vitest";
@@ -142,9 +141,7 @@ describe("resident memory of a real run", () => {
       graph = trainStep({
         model: net,
         recipe: recipes.standard,
-        options: {},
         settings: settingsOf(recipes.standard, { batchSize: 32 }),
-        optimizer: createOptimizer(optimizers.sgd),
       }).graph;
     const { peakBytes, outputBytes } = planMemory(lowerForCpu(graph, { block, winograd: true }), 32),
       planned = peakBytes + outputBytes,

@@ -17,9 +17,7 @@ const fitting = (memory: number, of: ModelDefinition = definition) =>
   stepWithin({
     model: of,
     recipe: recipes.standard,
-    options: {},
     settings: settingsOf(recipes.standard, { batchSize: BATCH, winograd: false, memory }),
-    optimizer,
     heldBytes: 0,
     validated: false,
   });
