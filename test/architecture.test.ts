@@ -20,6 +20,7 @@ const LAYERS = [
   ["train"],
   ["evaluate"],
   ["report"],
+  ["reproduce"],
   ["cli"],
 ];
 const layerOf = (folder: string): number => LAYERS.findIndex((names) => names.includes(folder));

@@ -1,0 +1,112 @@
+import type { Dataset } from "../data/index.ts";
+import type { EpochRecord } from "../train/index.ts";
+
+/** Kinds of data that an experiment has thresholds for. */
+export type DataKind = "mnist" | "cifar10" | "glyphs";
+
+/** One training of an experiment, on one seed. */
+export interface Arm {
+  readonly recipe: string;
+  readonly recipeOptions?: Readonly<Record<string, unknown>>;
+  readonly model: string;
+  readonly modelOptions?: Readonly<Record<string, unknown>>;
+  readonly mean?: readonly number[];
+  readonly std?: readonly number[];
+  /** Options of the run; the seed is set by the experiment. */
+  readonly options: Readonly<Record<string, unknown>>;
+  /** Examples of the training data: the first so many of a seeded order. */
+  readonly examples: number;
+  /** What the trained network is measured by. */
+  readonly measure: {
+    readonly epsilon: number;
+    readonly examples: number;
+    /** Steps and restarts of PGD; default 20 and 1, with steps of epsilon / 4. */
+    readonly steps?: number;
+    readonly restarts?: number;
+  };
+}
+
+/** What a trained arm is worth. Accuracies are fractions of the same examples. */
+export interface Trained {
+  readonly clean: number;
+  readonly fgsm: number;
+  readonly pgd: number;
+  readonly gradientEvaluations: number;
+  readonly seconds: number;
+  readonly history: readonly EpochRecord[];
+  /** ONNX file of the network. */
+  readonly modelPath: string;
+}
+
+/** What an experiment works with, on one seed. */
+export interface Experiment {
+  readonly seed: number;
+  readonly kind: DataKind;
+  readonly train: Dataset;
+  readonly test: Dataset;
+  /** Trains an arm, or takes what an earlier experiment has trained by the same configuration, and measures it. */
+  readonly arm: (name: string, arm: Arm) => Promise<Trained>;
+  /** Says what is going on. */
+  readonly progress: (text: string) => void;
+}
+
+/** Numbers of one seed, by name. */
+export type Measured = Readonly<Record<string, number>>;
+
+/** A claim of a page, and whether it holds. */
+export interface Claim {
+  /** As a sentence: what holds, with the threshold in it. */
+  readonly text: string;
+  /** What was published, with its source; absent where nothing comparable was. */
+  readonly published?: string;
+  /** Whether the exit code depends on it. */
+  readonly required: boolean;
+  /** Whether the threshold was calibrated here (on which seeds), or stands on the page. */
+  readonly threshold: "page" | string;
+  readonly test: (seeds: readonly Measured[]) => { readonly held: boolean; readonly values: readonly number[] };
+}
+
+/** A published system against its own claim, as a record. Adding one: its file, and a line in `systems/index.ts`. */
+export interface Reproduction {
+  readonly slug: string;
+  readonly title: string;
+  readonly source: string;
+  /** Kinds of data that it has an experiment for, best first; without data given, glyphs. */
+  readonly kinds: readonly DataKind[];
+  /** The small experiment on one seed: at most four minutes on two cores. */
+  readonly small: (experiment: Experiment) => Promise<Measured>;
+  readonly claims: (kind: DataKind) => readonly Claim[];
+  /** The paper's own configuration, which `--scale full` starts. */
+  readonly full: Omit<Arm, "examples" | "measure"> & { readonly data: "mnist" | "cifar10" };
+  /** What a reader has to know: differences from the paper, what did not hold and was tried. */
+  readonly notes?: readonly string[];
+}
+
+export const defineReproduction = (reproduction: Reproduction): Reproduction => reproduction;
+
+type Comparison = ">=" | "<=";
+const compare = (value: number, sign: Comparison, bound: number): boolean => (sign === ">=" ? value >= bound : value <= bound);
+
+interface ClaimParts extends Omit<Claim, "test"> {
+  readonly value: (seed: Measured) => number;
+  readonly sign: Comparison;
+  readonly bound: number;
+}
+
+/** Holds where it holds on each seed. */
+export const onEverySeed = ({ value, sign, bound, ...claim }: ClaimParts): Claim => ({
+  ...claim,
+  test: (seeds) => {
+    const values = seeds.map(value);
+    return { held: values.every((v) => compare(v, sign, bound)), values };
+  },
+});
+
+/** Holds where it holds of the mean over seeds. */
+export const inTheMean = ({ value, sign, bound, ...claim }: ClaimParts): Claim => ({
+  ...claim,
+  test: (seeds) => {
+    const values = seeds.map(value);
+    return { held: compare(values.reduce((a, b) => a + b, 0) / values.length, sign, bound), values };
+  },
+});

@@ -1,0 +1,126 @@
+import { existsSync } from "node:fs";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createHasher, createRng } from "../core/index.ts";
+import { countOf, type Dataset, selectExamples, takeExamples } from "../data/index.ts";
+import { attackDataset } from "../evaluate/index.ts";
+import { loadClassifier } from "../models/index.ts";
+import { train } from "../train/index.ts";
+import type { Arm, Claim, DataKind, Experiment, Measured, Reproduction, Trained } from "./reproduction.ts";
+
+export interface ReproduceRequest {
+  readonly reproduction: Reproduction;
+  readonly kind: DataKind;
+  readonly train: Dataset;
+  readonly test: Dataset;
+  readonly seeds: readonly number[];
+  /** Folder that keeps what arms have trained, so that experiments share them. */
+  readonly folder: string;
+  readonly onProgress?: (text: string) => void;
+}
+
+export interface ClaimResult extends Omit<Claim, "test"> {
+  readonly held: boolean;
+  /** One a seed. */
+  readonly values: readonly number[];
+}
+
+export interface ReproduceResult {
+  readonly slug: string;
+  readonly kind: DataKind;
+  readonly seeds: readonly number[];
+  readonly measured: readonly Measured[];
+  readonly claims: readonly ClaimResult[];
+  /** Whether every required claim held. */
+  readonly held: boolean;
+  readonly seconds: number;
+}
+
+/** Runs a system's small experiment on some seeds, and compares. @throws TemperError as training and evaluation do */
+export const reproduce = async (request: ReproduceRequest): Promise<ReproduceResult> => {
+  const { reproduction, kind, seeds } = request,
+    began = performance.now(),
+    measured: Measured[] = [];
+  for (const seed of seeds) measured.push(await reproduction.small(experimentOn(request, seed)));
+  const claims = reproduction.claims(kind).map(({ test, ...claim }) => ({ ...claim, ...test(measured) }));
+  return {
+    slug: reproduction.slug,
+    kind,
+    seeds,
+    measured,
+    claims,
+    held: claims.every(({ held, required }) => held || !required),
+    seconds: (performance.now() - began) / 1000,
+  };
+};
+
+const experimentOn = (request: ReproduceRequest, seed: number): Experiment => {
+  const { kind, train: data, test, onProgress = () => undefined } = request;
+  const progress = (text: string): void => onProgress(`seed ${seed}: ${text}`);
+  return {
+    seed,
+    kind,
+    train: data,
+    test,
+    progress,
+    arm: async (name, arm) => {
+      const found = await trainArm(request, seed, name, arm);
+      const percents = [found.clean, found.fgsm, found.pgd].map((v) => (100 * v).toFixed(1)).join(" / ");
+      progress(`${name}: clean / FGSM / PGD ${percents} %, ${found.seconds.toFixed(0)} s`);
+      return found;
+    },
+  };
+};
+
+/** Trains and measures an arm, or reads what was found of the very same one. */
+const trainArm = async (request: ReproduceRequest, seed: number, name: string, arm: Arm): Promise<Trained> => {
+  const { folder, train: all, test } = request;
+  const key = createHasher()
+    .text(JSON.stringify([arm, seed, all.hash, test.hash]))
+    .digest();
+  const place = join(folder, `${arm.recipe}-${key}`),
+    result = join(place, "result.json");
+  if (existsSync(result)) return JSON.parse(await readFile(result, "utf8")) as Trained;
+  await rm(place, { recursive: true, force: true }); // of an attempt that did not end
+  await mkdir(folder, { recursive: true });
+  const { recipe, recipeOptions = {}, model, modelOptions = {}, mean = [], std = [], options, measure } = arm;
+  const { history, modelPath } = await train({
+    recipe,
+    recipeOptions,
+    model,
+    modelOptions,
+    mean,
+    std,
+    options: { validation: 0, checkpoint: 1e6, ...options, seed },
+    train: someOf(all, arm.examples, seed),
+    folder: place,
+    onProgress: (p) => {
+      if (p.kind === "epoch") request.onProgress?.(`seed ${seed}: ${name}, epoch ${p.record.epoch}`);
+    },
+  });
+  const network = await loadClassifier(modelPath!, test.shape),
+    images = takeExamples(test, Math.min(measure.examples, countOf(test)));
+  const { epsilon, steps = 20, restarts = 1 } = measure;
+  const under = async (attack: Parameters<typeof attackDataset>[2]["attack"]): ReturnType<typeof attackDataset> =>
+    attackDataset(network, images, { attack, epsilon, seed });
+  const fgsm = await under({ name: "fgsm" }),
+    pgd = await under({ name: "pgd", options: { steps, restarts, stepSize: epsilon / 4 } });
+  const last = history.at(-1)!;
+  const trained: Trained = {
+    clean: fgsm.cleanAccuracy.value,
+    fgsm: fgsm.robustAccuracy.value,
+    pgd: pgd.robustAccuracy.value,
+    gradientEvaluations: last.gradientEvaluations,
+    seconds: last.seconds,
+    history,
+    modelPath: modelPath!,
+  };
+  await writeFile(result, JSON.stringify(trained));
+  return trained;
+};
+
+/** The first examples of an order that the seed draws. */
+const someOf = (data: Dataset, count: number, seed: number): Dataset => {
+  const order = createRng(seed).split("examples").permutation(countOf(data));
+  return selectExamples(data, order.subarray(0, Math.min(count, countOf(data))));
+};
