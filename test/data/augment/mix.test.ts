@@ -24,6 +24,20 @@ describe("betaOf", () => {
     expect(Math.abs(moment(3, mean) / variance ** 1.5 - skewness)).toBeLessThan(0.06);
   });
 
+  it.each([
+    [1, 1, (x: number) => x],
+    [3, 1, (x: number) => x ** 3],
+    [1, 0.5, (x: number) => 1 - Math.sqrt(1 - x)],
+    [0.5, 0.5, (x: number) => (2 / Math.PI) * Math.asin(Math.sqrt(x))],
+    [2, 2, (x: number) => x * x * (3 - 2 * x)],
+  ])("Beta(%d, %d): the distribution where it has a closed form (Kolmogorov)", (a, b, below) => {
+    const n = 40_000,
+      rng = createRng(3),
+      draws = Float64Array.from({ length: n }, () => betaOf(rng, a, b)).sort();
+    const furthest = draws.reduce((most, x, i) => Math.max(most, below(x) - i / n, (i + 1) / n - below(x)), 0);
+    expect(furthest).toBeLessThan(2 / Math.sqrt(n)); // by chance once in 1,500
+  });
+
   it("small shapes give numbers near to 0 and 1, never none", () => {
     const rng = createRng(1);
     let near = 0;
