@@ -52,10 +52,11 @@ export const createFeed = ({ sampler, workers, ...source }: FeedRequest): Feed =
     planOf = planner(sampler),
     perEpoch = stepsOf(sampler),
     batchLength = sampler.batchSize * sizeOf(source.train.shape),
+    waiting = waitingTime();
+  const ahead: Call[] = [],
     spare: Float32Array<ArrayBuffer>[] = [];
-  const waiting = waitingTime();
-  let ahead: Call[] = [],
-    current: Call | undefined,
+  let current: Call | undefined,
+    usual = 1, // steps of a call that the end of the epoch does not cut short
     disposed = false;
   for (let i = 0; i < (workers ?? 0); i++) threads.add();
 
@@ -88,9 +89,6 @@ export const createFeed = ({ sampler, workers, ...source }: FeedRequest): Feed =
   const lookAhead = (): void => {
     while (ahead.length < AHEAD * threads.count()) ahead.push(after(ahead.at(-1) ?? current!));
   };
-  /** Steps of a call that the end of the epoch does not cut short. */
-  let usual = 1;
-
   return {
     next: async (step, count = 1) => {
       if (disposed) throw new TemperError("disposed", "This feed was disposed. Create another.");
@@ -132,10 +130,12 @@ const waitingTime = (): { readonly add: (began: number) => boolean; readonly sec
       total += now - began;
       if (++calls % WINDOW !== 0) return false;
       const waited = total - windowTotal,
-        share = waited / (now - windowBegan);
+        share = waited / (now - windowBegan),
+        tooLong = calls > 0 && share > MOST_WAITING && waited > WINDOW * HANDING_MS;
       windowBegan = now;
       windowTotal = total;
-      return share > MOST_WAITING && waited > WINDOW * HANDING_MS;
+      if (tooLong) calls = -WINDOW; // a thread that starts now changes something only after a while
+      return tooLong;
     },
     seconds: () => total / 1000,
   };
