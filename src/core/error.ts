@@ -28,6 +28,23 @@ export class TemperError extends Error {
 export const isTemperError = (error: unknown): error is TemperError =>
   error instanceof Error && error.name === "TemperError" && "code" in error;
 
+/** An error as data, for the way between threads. */
+export interface WireError {
+  readonly code: string | undefined;
+  readonly message: string;
+  readonly stack: string | undefined;
+}
+export const toWire = (error: unknown): WireError => ({
+  code: isTemperError(error) ? error.code : undefined,
+  message: error instanceof Error ? error.message : String(error),
+  stack: error instanceof Error ? error.stack : undefined,
+});
+export const fromWire = ({ code, message, stack }: WireError): Error => {
+  const error = code ? new TemperError(code as TemperError["code"], message) : new Error(message);
+  if (stack) error.stack = stack;
+  return error;
+};
+
 const distance = (a: string, b: string): number => {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {

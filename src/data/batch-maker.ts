@@ -30,16 +30,17 @@ export interface BatchPlan {
   readonly repeats: Uint32Array;
 }
 
-/** What belongs to a row beside its pixels. */
+/** What belongs to the rows of a batch beside their pixels. */
 export interface Rows {
+  readonly ids: Int32Array;
   readonly labels: Int32Array;
   /** The partner's label, and the weight of the row's own; only where images are mixed. */
   readonly partners?: Int32Array;
   readonly lambda?: Float32Array;
 }
 
-/** Writes the images of a batch to `x`, [n, C, H, W]. */
-export type BatchMaker = (plan: BatchPlan, x: Float32Array) => Rows;
+/** Writes the images of some batches to `x`, [n, C, H, W], one after the other. */
+export type BatchMaker = (plans: readonly BatchPlan[], x: Float32Array) => Rows;
 
 /**
  * Images from their bytes, augmented, mixed. Every random draw follows from seed, epoch and example (who is mixed with
@@ -56,17 +57,44 @@ export const batchMaker = ({ train, pool, augment = [], mix, seed }: BatchSource
     writePool = pool && imageWriter(pool);
   const change = augmenter(augment, seed),
     mixRows = mix && rowMixer(mix, seed);
-  return (plan, x) => {
-    const { ids } = plan,
-      images = rowsOf(x, ids.length, train);
+  const make = (plan: BatchPlan, x: Float32Array): Rows => {
+    const images = rowsOf(x, plan.ids.length, train);
     images.forEach(({ pixels }, row) => {
-      const id = ids[row]!;
+      const id = plan.ids[row]!;
       if (id < count || !writePool) writeTrain(id, pixels, 0);
       else writePool(id - count, pixels, 0);
     });
     change?.(plan, images);
-    const labels = Int32Array.from(ids, labelOf);
-    return { labels, ...mixRows?.(plan, images, labels) };
+    const ids = Int32Array.from(plan.ids),
+      labels = ids.map(labelOf);
+    return { ids, labels, ...mixRows?.(plan, images, labels) };
+  };
+  const size = sizeOf(train.shape);
+  return (plans, x) => {
+    let at = 0;
+    const made = plans.map((plan) => make(plan, x.subarray(at, (at += plan.ids.length * size))));
+    return made.length === 1 ? made[0]! : sideBySide(made);
+  };
+};
+
+const sideBySide = (made: readonly Rows[]): Rows => {
+  const joined = <A extends Int32Array | Float32Array>(arrays: readonly A[]): A => {
+    const out = new (arrays[0]!.constructor as new (length: number) => A)(
+      arrays.reduce((sum, { length }) => sum + length, 0),
+    );
+    let at = 0;
+    for (const array of arrays) {
+      out.set(array, at);
+      at += array.length;
+    }
+    return out;
+  };
+  const rows = { ids: joined(made.map(({ ids }) => ids)), labels: joined(made.map(({ labels }) => labels)) };
+  if (!made[0]!.partners) return rows;
+  return {
+    ...rows,
+    partners: joined(made.map(({ partners }) => partners!)),
+    lambda: joined(made.map(({ lambda }) => lambda!)),
   };
 };
 
@@ -104,7 +132,11 @@ const augmenter = (
 const rowMixer = (
   { name, options }: Chosen,
   seed: number,
-): ((plan: BatchPlan, images: readonly ImageView[], labels: Int32Array) => Omit<Rows, "labels">) => {
+): ((
+  plan: BatchPlan,
+  images: readonly ImageView[],
+  labels: Int32Array,
+) => Pick<Required<Rows>, "partners" | "lambda">) => {
   const { apply } = lookup<AnyMixer>(mixers, name, "mixer"),
     stream = createRng(seed).split("mix");
   return (plan, images, labels) => {

@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { Worker } from "node:worker_threads";
-import { type Tensor, TemperError } from "../core/index.ts";
+import { fromWire, type Tensor, TemperError } from "../core/index.ts";
 import type { Graph } from "../graph/index.ts";
 import type { Engine, JobOptions } from "./engine.ts";
 import { keptRoot } from "./kept.ts";
@@ -8,7 +8,6 @@ import { type Asked, lower, programOver } from "./local.ts";
 import { disableTelemetry } from "./ort.ts";
 import { type CompileOptions, type Program, signatureOf } from "./program.ts";
 import type { CallMessage, Reply, Request, WorkerData } from "./protocol.ts";
-import { fromWire } from "./session.ts";
 
 interface Pending {
   readonly resolve: (value: never) => void;

@@ -1,6 +1,6 @@
 import type { Asked } from "./local.ts";
 import type { DeviceName, Feeds, Runtime } from "./program.ts";
-import type { WireError } from "./session.ts";
+import type { WireError } from "../core/index.ts";
 
 /** What the worker is told at its start. */
 export interface WorkerData {

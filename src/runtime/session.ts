@@ -1,13 +1,5 @@
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-common";
-import {
-  type DType,
-  isTemperError,
-  release,
-  type Tensor,
-  type TensorData,
-  TemperError,
-  toFloat64,
-} from "../core/index.ts";
+import { type DType, release, type Tensor, type TensorData, TemperError, toFloat64 } from "../core/index.ts";
 import { type Array64, fromArray64, toArray64 } from "../graph/index.ts";
 import { decodeModel } from "../onnx/index.ts";
 import { bindParameters, evaluateGraph, importModel } from "../ops/index.ts";
@@ -117,20 +109,3 @@ const widen = (a: Array64): Tensor =>
         }) as Float64Array<ArrayBuffer>,
       }
     : fromArray64(a);
-
-/** An error as data, for the way between threads. */
-export interface WireError {
-  readonly code: string | undefined;
-  readonly message: string;
-  readonly stack: string | undefined;
-}
-export const toWire = (error: unknown): WireError => ({
-  code: isTemperError(error) ? error.code : undefined,
-  message: error instanceof Error ? error.message : String(error),
-  stack: error instanceof Error ? error.stack : undefined,
-});
-export const fromWire = ({ code, message, stack }: WireError): Error => {
-  const error = code ? new TemperError(code as TemperError["code"], message) : new Error(message);
-  if (stack) error.stack = stack;
-  return error;
-};

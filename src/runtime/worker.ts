@@ -9,8 +9,7 @@ import {
 } from "./protocol.ts";
 import { keepIn } from "./kept.ts";
 import { askHere, createLocalRuntime, createPool } from "./local.ts";
-import { toWire } from "./session.ts";
-import type { Tensor } from "../core/index.ts";
+import { type Tensor, toWire } from "../core/index.ts";
 
 /** The engine's thread: it owns the sessions, and runs the loops (attacks, training) that drive them. */
 keepIn((workerData as WorkerData).kept);

@@ -2,47 +2,61 @@ import type { ImageView } from "./augmentation.ts";
 
 /** Changes of values that look at the whole image or at a pixel's neighbours. Values stay in the image's range. */
 
-const clipped = (value: number, [low, high]: ImageView["range"]): number => Math.min(high, Math.max(low, value));
-
 /** Moves the values away from `base` (factor above 1) or towards it. */
-const blend = ({ pixels, range }: ImageView, factor: number, base: (i: number) => number): void => {
-  for (let i = 0; i < pixels.length; i++) {
-    const from = base(i);
-    pixels[i] = clipped(from + factor * (pixels[i]! - from), range);
+const blend = (
+  values: Float32Array,
+  [low, high]: ImageView["range"],
+  factor: number,
+  base: Float32Array | number,
+): void => {
+  for (let i = 0; i < values.length; i++) {
+    const from = typeof base === "number" ? base : base[i]!;
+    values[i] = Math.min(high, Math.max(low, from + factor * (values[i]! - from)));
   }
 };
 
+const eachChannel = (
+  { pixels, shape: [, height, width] }: ImageView,
+  change: (channel: Float32Array) => void,
+): void => {
+  for (let at = 0; at < pixels.length; at += height * width) change(pixels.subarray(at, at + height * width));
+};
+
 /** Brightness of every pixel: ITU-R 601 for three channels, else their mean. */
-const greyOf = ({ pixels, shape: [channels, height, width] }: ImageView): Float32Array => {
-  const weights = channels === 3 ? [0.299, 0.587, 0.114] : Array.from({ length: channels }, () => 1 / channels),
-    area = height * width;
-  return Float32Array.from({ length: area }, (_, i) =>
-    weights.reduce((sum, weight, c) => sum + weight * pixels[c * area + i]!, 0),
-  );
+const greyOf = (image: ImageView): Float32Array => {
+  const [channels, height, width] = image.shape,
+    weights = channels === 3 ? [0.299, 0.587, 0.114] : Array.from({ length: channels }, () => 1 / channels),
+    grey = new Float32Array(height * width);
+  let c = 0;
+  eachChannel(image, (channel) => {
+    const weight = weights[c++]!;
+    for (let i = 0; i < grey.length; i++) grey[i]! += weight * channel[i]!;
+  });
+  return grey;
 };
 
 /** Factor 0: black. */
-export const brightness = (image: ImageView, factor: number): void => blend(image, factor, () => image.range[0]);
+export const brightness = ({ pixels, range }: ImageView, factor: number): void =>
+  blend(pixels, range, factor, range[0]);
 
 /** Factor 0: the image's mean grey. */
 export const contrast = (image: ImageView, factor: number): void => {
-  const grey = greyOf(image),
-    mean = grey.reduce((sum, value) => sum + value, 0) / grey.length;
-  blend(image, factor, () => mean);
+  const grey = greyOf(image);
+  let sum = 0;
+  for (let i = 0; i < grey.length; i++) sum += grey[i]!;
+  blend(image.pixels, image.range, factor, sum / grey.length);
 };
 
 /** Factor 0: grey. */
 export const saturation = (image: ImageView, factor: number): void => {
   if (image.shape[0] === 1) return;
   const grey = greyOf(image);
-  blend(image, factor, (i) => grey[i % grey.length]!);
+  eachChannel(image, (channel) => blend(channel, image.range, factor, grey));
 };
 
 /** Factor 0: every inner pixel the mean of its neighbours and five times itself; the border stays. */
-export const sharpness = (image: ImageView, factor: number): void => {
-  const { pixels, shape } = image,
-    [, height, width] = shape,
-    soft = pixels.slice();
+export const sharpness = ({ pixels, shape: [, height, width], range }: ImageView, factor: number): void => {
+  const soft = pixels.slice();
   for (let row = 0; row < pixels.length; row += width) {
     const y = (row / width) % height;
     if (y === 0 || y === height - 1) continue;
@@ -52,7 +66,7 @@ export const sharpness = (image: ImageView, factor: number): void => {
       soft[i] = sum / 13;
     }
   }
-  blend(image, factor, (i) => soft[i]!);
+  blend(pixels, range, factor, soft);
 };
 
 /** Value in 0 .. 255, as images are stored. */
@@ -73,22 +87,15 @@ export const solarize = ({ pixels, range }: ImageView, threshold: number): void 
   for (let i = 0; i < pixels.length; i++) if (pixels[i]! >= from) pixels[i] = low + high - pixels[i]!;
 };
 
-const eachChannel = (
-  { pixels, shape: [, height, width] }: ImageView,
-  change: (channel: Float32Array) => void,
-): void => {
-  for (let at = 0; at < pixels.length; at += height * width) change(pixels.subarray(at, at + height * width));
-};
-
 /** Stretches every channel to the whole range. */
 export const autocontrast = (image: ImageView): void => {
   const [low, high] = image.range;
   eachChannel(image, (channel) => {
     let least = Infinity,
       most = -Infinity;
-    for (const value of channel) {
-      least = Math.min(least, value);
-      most = Math.max(most, value);
+    for (let i = 0; i < channel.length; i++) {
+      least = Math.min(least, channel[i]!);
+      most = Math.max(most, channel[i]!);
     }
     if (most <= least) return;
     const scale = (high - low) / (most - least);
@@ -100,7 +107,7 @@ export const autocontrast = (image: ImageView): void => {
 export const equalize = (image: ImageView): void =>
   eachChannel(image, (channel) => {
     const counts = new Uint32Array(256);
-    for (const value of channel) counts[byteOf(value, image.range)]!++;
+    for (let i = 0; i < channel.length; i++) counts[byteOf(channel[i]!, image.range)]!++;
     const used = counts.filter((count) => count > 0),
       step = Math.floor((channel.length - used.at(-1)!) / 255);
     if (step === 0) return;
