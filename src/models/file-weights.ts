@@ -1,3 +1,4 @@
+import type { Tensor } from "../core/index.ts";
 import { BATCH, type Graph, graphNodes, Input, type Node, type Value } from "../graph/index.ts";
 import type { Role } from "../nn/index.ts";
 
@@ -55,9 +56,16 @@ interface Use {
 /**
  * Which float tensors of a file are weights, by how the scores depend on them.
  *
- * @param graph  an imported network: its first input is the data, the others are tensors of the file
+ * @param graph    an imported network: its first input is the data, the others are tensors of the file
+ * @param tensors  those tensors by name
+ * @param inNodes  names of those that lie in Constant nodes
  */
-export const findWeights = (graph: Graph, names: ReadonlySet<string>): FileWeights => {
+export const findWeights = (
+  graph: Graph,
+  tensors: Readonly<Record<string, Tensor>>,
+  inNodes: ReadonlySet<string>,
+): FileWeights => {
+  const names = new Set(Object.keys(tensors));
   const uses = usesOf(graph, names),
     { reached, barred } = differentiable(graph);
   const statistics = statisticsOf(graph, uses),
@@ -66,11 +74,17 @@ export const findWeights = (graph: Graph, names: ReadonlySet<string>): FileWeigh
     fixed = new Map<string, string[]>();
   for (const v of graph.inputs.filter(({ node }) => names.has(node.name) && !moving.has(node.name))) {
     const found = roleOf(v, uses.get(v.node.name) ?? [], reached, barred);
-    if (found.role) roles.set(v.node.name, found.role);
-    else fixed.set(found.why, [...(fixed.get(found.why) ?? []), v.node.name]);
+    const why = inNodes.has(v.node.name) && isNeutral(tensors[v.node.name]!, found.role) ? NEUTRAL : found.why;
+    if (found.role && why !== NEUTRAL) roles.set(v.node.name, found.role);
+    else fixed.set(why, [...(fixed.get(why) ?? []), v.node.name]);
   }
   return { roles, statistics, fixed };
 };
+
+const NEUTRAL = "constants that do nothing";
+/** What exporters fill in where an operator wants a scale or a bias and the network has none. */
+const isNeutral = ({ data }: Tensor, role: Role | undefined): boolean =>
+  (role === "scale" && data.every((v) => v === 1)) || (role === "bias" && data.every((v) => v === 0));
 
 const roleOf = (
   v: Value,

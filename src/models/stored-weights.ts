@@ -16,6 +16,10 @@ const heldBy = (node: NodeProto): TensorProto | undefined => {
   return only.t && (only.t.dims ?? []).length > 0 ? only.t : undefined;
 };
 
+/** Names of the values that such nodes give. */
+export const constantNames = ({ graph }: ModelProto): Set<string> =>
+  new Set((graph?.node ?? []).flatMap((node) => (heldBy(node) ? [node.output?.[0] ?? ""] : [])));
+
 /** The model with tensors of Constant nodes as initializers under the names of the nodes' outputs. */
 export const withoutConstants = (model: ModelProto): ModelProto => {
   const nodes = model.graph?.node ?? [];
@@ -99,10 +103,11 @@ const constantIn = ({ opType, attribute, output }: NodeProto): TensorProto[] => 
 const isTrue = (t: TensorProto): boolean => dataTypeName(t.dataType) === "bool" && tensorFromProto(t).data[0] === 1;
 
 const evaluating = (node: NodeProto, on: ReadonlySet<string>): NodeProto => {
-  const { opType, domain, input = [], attribute = [] } = node;
+  const { opType, domain, input = [], output = [], attribute = [] } = node;
   if (domain) return node;
   if (opType === "Dropout") return on.has(input[2] ?? "") ? { ...node, input: input.slice(0, 2) } : node;
   const training = attribute.find(({ name, i }) => name === "training_mode" && Number(i ?? 0) === 1);
-  if (opType !== "BatchNormalization" || !training) return node;
-  return { ...node, attribute: attribute.filter((a) => a !== training), output: (node.output ?? []).slice(0, 1) };
+  // Before 14 nothing but the outputs says so: the statistics are given in training only.
+  if (opType !== "BatchNormalization" || (!training && output.length <= 1)) return node;
+  return { ...node, attribute: attribute.filter((a) => a !== training), output: output.slice(0, 1) };
 };

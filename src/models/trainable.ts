@@ -18,7 +18,7 @@ import { type FileWeights, findWeights } from "./file-weights.ts";
 import { blaming, hashOf } from "./imported.ts";
 import { type InputAdapter, inputFeed, onlyInput } from "./input-adapter.ts";
 import { refuseQuantized } from "./quantized.ts";
-import { inEvaluationMode, withoutConstants, withValues } from "./stored-weights.ts";
+import { constantNames, inEvaluationMode, withoutConstants, withValues } from "./stored-weights.ts";
 
 /** A network from a file, to be trained. */
 export interface Trainable {
@@ -79,7 +79,7 @@ const trainable = (
   const { x, graph } = scoresOf(name, model);
   const image = given ?? imageOf(name, x),
     { feed, notes } = inputFeed(name, x.shape, image, adapter);
-  const found = findWeights(graph, new Set(Object.keys(model.parameters)));
+  const found = findWeights(graph, model.parameters, constantNames(proto));
   const weights = specsOf(model, found);
   const network = {
     ...weights,
@@ -180,21 +180,21 @@ const constantsBut = ({ parameters }: Model, { inputs }: Graph, specs: Specs): M
   );
 };
 
-const remarks = (model: Model, graph: Graph, { fixed, statistics }: FileWeights): string[] => {
+const remarks = ({ graph: whole }: Model, graph: Graph, { fixed, statistics }: FileWeights): string[] => {
   const named = (names: readonly string[]): string =>
     names.length > 4 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ");
-  const norms = graphNodes(graph).filter(({ op }) => op.name === "BatchNormalization"),
-    still = norms.filter((node) => !statistics.has(node));
-  const folded = graphNodes(graph).filter(isFolded);
+  const nodes = graphNodes(graph),
+    still = nodes.filter((node) => node.op.name === "BatchNormalization" && !statistics.has(node)),
+    folded = nodes.filter(isFolded);
   return [
     ...[...fixed].map(([why, names]) => `Not trained: ${named(names)} (${why}).`),
     ...(still.length > 0 ? [`Keep their stored statistics in training: ${named(still.map(({ name }) => name))}.`] : []),
-    ...(norms.length === 0 && folded.length > 0
+    ...(folded.length > 0
       ? [
-          `Batch normalization seems to have been folded into ${folded.length} convolutions at export; the network trains without it. Export in training mode (PyTorch: training=TrainingMode.TRAINING) to keep it.`,
+          `Batch normalization seems to have been folded into ${folded.length} convolutions at export; they train without it. Export in training mode (PyTorch: training=TrainingMode.TRAINING) to keep it.`,
         ]
       : []),
-    ...(Object.values(model.graph.outputs)[0]!.node.op.name === "Softmax"
+    ...(Object.values(whole.outputs)[0]!.node.op.name === "Softmax"
       ? ["The scores are what goes into the file's final Softmax."]
       : []),
   ];

@@ -1,4 +1,4 @@
-import { createRng, isTemperError, scalar, type Tensor } from "temper/core";
+import { createRng, f32, isTemperError, scalar, type Tensor } from "temper/core";
 import { decodeClassifier, decodeTrainable, toGraph } from "temper/models";
 import { countParameters, initialize } from "temper/nn";
 import { evaluateGraph } from "temper/ops";
@@ -80,6 +80,17 @@ describe("which tensors are weights", () => {
     });
     expect(Object.keys(definition.parameters)).toEqual(["w", "b"]);
     expect(notes.join()).toMatch(/Not trained: k \(gradients do not pass Strange "odd"\)/);
+  });
+
+  it("not what an exporter fills in where a network has no scale and bias", async () => {
+    const held = (name: string, data: number[]) =>
+      nodeOf("Constant", "", name, { value: { t: f32(data) } }, { name: `${name}_node` });
+    const file = (factor: number) =>
+      small([held("s", [1, factor]), held("o", [0, 0]), nodeOf("InstanceNormalization", "x s o", "h")], {});
+    const { definition, notes } = await read(file(1));
+    expect(Object.keys(definition.parameters)).toEqual(["w", "b"]);
+    expect(notes).toEqual(["Not trained: s, o (constants that do nothing)."]);
+    expect(Object.keys((await read(file(2))).definition.parameters).sort()).toEqual(["b", "s", "w"]);
   });
 
   it("says where the exporter has folded batch normalization", async () => {
