@@ -8,6 +8,7 @@ import {
   type TensorProto,
   tensorToProto,
 } from "../onnx/index.ts";
+import type { Place } from "./file-weights.ts";
 
 /** The one attribute of a Constant node that holds a tensor with axes, which may be a weight. */
 const heldBy = (node: NodeProto): TensorProto | undefined => {
@@ -16,9 +17,12 @@ const heldBy = (node: NodeProto): TensorProto | undefined => {
   return only.t && (only.t.dims ?? []).length > 0 ? only.t : undefined;
 };
 
-/** Names of the values that such nodes give. */
-export const constantNames = ({ graph }: ModelProto): Set<string> =>
-  new Set((graph?.node ?? []).flatMap((node) => (heldBy(node) ? [node.output?.[0] ?? ""] : [])));
+/** Tensors that are no plain initializers, by the names of their values. */
+export const placesOf = ({ graph }: ModelProto): Map<string, Place> =>
+  new Map([
+    ...(graph?.node ?? []).flatMap((node) => (heldBy(node) ? [[node.output?.[0] ?? "", "node"] as const] : [])),
+    ...(graph?.sparseInitializer ?? []).map(({ values }) => [values?.name ?? "", "sparse"] as const),
+  ]);
 
 /** The model with tensors of Constant nodes as initializers under the names of the nodes' outputs. */
 export const withoutConstants = (model: ModelProto): ModelProto => {

@@ -1,6 +1,7 @@
-import { createRng, f32, isTemperError, scalar, type Tensor } from "temper/core";
+import { createRng, f32, i64, isTemperError, scalar, type Tensor } from "temper/core";
 import { decodeClassifier, decodeTrainable, toGraph } from "temper/models";
 import { countParameters, initialize } from "temper/nn";
+import { tensorToProto } from "temper/onnx";
 import { evaluateGraph } from "temper/ops";
 import { describe, expect, it } from "vitest";
 import { infoOf, modelOf, nodeOf, randomTensor } from "../ops/model-file.ts";
@@ -91,6 +92,31 @@ describe("which tensors are weights", () => {
     expect(Object.keys(definition.parameters)).toEqual(["w", "b"]);
     expect(notes).toEqual(["Not trained: s, o (constants that do nothing)."]);
     expect(Object.keys((await read(file(2))).definition.parameters).sort()).toEqual(["b", "s", "w"]);
+  });
+
+  it("not numbers of Constant nodes that say shapes, and not sparse tensors", async () => {
+    const held = (name: string, t: Tensor) => nodeOf("Constant", "", name, { value: { t } });
+    const nodes = [
+      nodeOf("Shape", "x", "s"),
+      nodeOf("Cast", "s", "sf", { to: { i: 1 } }),
+      held("ones", f32([1, 1, 1, 1])),
+      nodeOf("Mul", "sf ones", "tf"),
+      nodeOf("Cast", "tf", "t", { to: { i: 7 } }),
+      nodeOf("Reshape", "x t", "r"),
+      held("k", randomTensor("float32", [2, 2, 1, 1], 1)),
+      nodeOf("Conv", "r k", "c"),
+      nodeOf("Mul", "c sparse", "h"),
+    ];
+    const file = small(nodes, {});
+    const sparse = {
+      dims: [2, 1, 1],
+      values: tensorToProto("sparse", f32([3, 4])),
+      indices: tensorToProto("", i64([0, 1])),
+    };
+    const { definition, notes } = await read({ ...file, graph: { ...file.graph, sparseInitializer: [sparse] } });
+    expect(Object.keys(definition.parameters)).toEqual(["w", "b"]);
+    expect(notes[0]).toMatch(/^Not trained: numbers in Constant nodes. Reshape/);
+    expect(notes[1]).toBe("Not trained: sparse (stored sparse).");
   });
 
   it("says where the exporter has folded batch normalization", async () => {
