@@ -4,8 +4,8 @@ import { countParameters, initialize } from "temper/nn";
 import { tensorToProto } from "temper/onnx";
 import { evaluateGraph } from "temper/ops";
 import { describe, expect, it } from "vitest";
-import { infoOf, modelOf, nodeOf, randomTensor } from "../ops/model-file.ts";
-import { bytesOf, everything, gradientError, images, read, small, start } from "./trainable.ts";
+import { difference, infoOf, modelOf, nodeOf, randomTensor, runModel } from "../ops/model-file.ts";
+import { asTensor, bytesOf, everything, gradientError, images, read, small, start } from "./trainable.ts";
 
 describe("which tensors are weights", () => {
   it("those that layers multiply and add, by their parts", async () => {
@@ -155,6 +155,12 @@ describe("images and scores", () => {
       expect(ours).toEqual(theirs);
       expect(definition.inputShape).toEqual(image);
     }
+    const { definition } = await decodeTrainable(nhwc, [2, 1, 4]);
+    const x = images(1, [2, 1, 4], 7);
+    const ours = evaluateGraph(toGraph(definition), { input: x, ...start(definition) })["logits"]!;
+    const last = x.data.map((_, i) => x.data[(i % 2) * 4 + Math.floor(i / 2)]!);
+    const theirs = await runModel(nhwc, { x: asTensor({ ...x, shape: [1, 1, 4, 2], data: last }) });
+    expect(difference(theirs, { y: ours })).toBeLessThan(1e-6);
   });
 
   it("files of batch one take any batch, and keep it", async () => {
