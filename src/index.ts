@@ -8,7 +8,7 @@ export { type Dataset, loadDataset } from "./data/index.ts";
 export { attackDataset, evaluate, type EvaluationResult } from "./evaluate/index.ts";
 export { BATCH, float32, type Graph, printGraph, trace, type Value } from "./graph/index.ts";
 export { crossEntropy, losses } from "./loss/index.ts";
-export { type Classifier, loadClassifier, model, models } from "./models/index.ts";
+export { type Classifier, loadClassifier, loadTrainable, model, models, type Trainable } from "./models/index.ts";
 export { readModelFile, writeModelFile } from "./onnx/index.ts";
 export { bindParameters, importModel, ops, toOnnx } from "./ops/index.ts";
 export { renderJson, renderReport } from "./report/index.ts";

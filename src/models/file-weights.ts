@@ -1,4 +1,5 @@
-import { BATCH, type Graph, graphNodes, Input, type Node, type Value } from "../graph/index.ts";
+import type { Tensor } from "../core/index.ts";
+import { type Graph, graphNodes, Input, type Node, type Value } from "../graph/index.ts";
 import type { Role } from "../nn/index.ts";
 
 /** What a tensor is to the node that reads it. */
@@ -31,6 +32,9 @@ const ON_PIXELS: ReadonlySet<string> = new Set([
   ..."Slice Pad Concat Gather Resize Split Min Max Expand Tile".split(" "),
 ]);
 
+/** In a Constant node, or as a sparse tensor. */
+export type Place = "node" | "sparse";
+
 /** A batch normalization that can work in training mode, by the names of its statistics. */
 export interface Statistics {
   readonly mean: string;
@@ -55,21 +59,38 @@ interface Use {
 /**
  * Which float tensors of a file are weights, by how the scores depend on them.
  *
- * @param graph  an imported network: its first input is the data, the others are tensors of the file
+ * @param graph    an imported network: its first input is the data, the others are tensors of the file
+ * @param tensors  those tensors by name
+ * @param places   where tensors are stored, by name, unless in plain initializers
  */
-export const findWeights = (graph: Graph, names: ReadonlySet<string>): FileWeights => {
+export const findWeights = (
+  graph: Graph,
+  tensors: Readonly<Record<string, Tensor>>,
+  places: ReadonlyMap<string, Place>,
+): FileWeights => {
+  const names = new Set(Object.keys(tensors));
   const uses = usesOf(graph, names),
     { reached, barred } = differentiable(graph);
-  const statistics = statisticsOf(graph, uses),
+  const statistics = statisticsOf(graph, uses, places),
     moving = new Set([...statistics.values()].flatMap(({ mean, variance }) => [mean, variance]));
   const roles = new Map<string, Role>(),
     fixed = new Map<string, string[]>();
   for (const v of graph.inputs.filter(({ node }) => names.has(node.name) && !moving.has(node.name))) {
     const found = roleOf(v, uses.get(v.node.name) ?? [], reached, barred);
-    if (found.role) roles.set(v.node.name, found.role);
-    else fixed.set(found.why, [...(fixed.get(found.why) ?? []), v.node.name]);
+    const why = misplaced(places.get(v.node.name), tensors[v.node.name]!, found.role) ?? found.why;
+    if (found.role && why === "") roles.set(v.node.name, found.role);
+    else fixed.set(why, [...(fixed.get(why) ?? []), v.node.name]);
   }
   return { roles, statistics, fixed };
+};
+
+/** Why a tensor is no weight, from where it lies: exporters fill in scales and biases that a network does not have. */
+const misplaced = (place: Place | undefined, { data }: Tensor, role: Role | undefined): string | undefined => {
+  if (place === "sparse") return "stored sparse";
+  const filler = role === "scale" ? 1 : 0;
+  return place === "node" && role !== "weight" && data.every((v) => v === filler)
+    ? "constants that do nothing"
+    : undefined;
 };
 
 const roleOf = (
@@ -147,13 +168,18 @@ const stored = (v: Value | undefined): string | undefined =>
   v?.node.op.name === "Identity" ? stored(v.node.inputs[0]) : v?.node.op === Input ? v.node.name : undefined;
 
 /** Normalizations of the data whose statistics are tensors of the file that nothing else reads. */
-const statisticsOf = (graph: Graph, uses: ReadonlyMap<string, readonly Use[]>): Map<Node, Statistics> => {
+const statisticsOf = (
+  graph: Graph,
+  uses: ReadonlyMap<string, readonly Use[]>,
+  places: ReadonlyMap<string, Place>,
+): Map<Node, Statistics> => {
+  const free = (name: string): boolean => uses.get(name)?.length === 1 && places.get(name) !== "sparse";
   const found = new Map<Node, Statistics>();
   for (const node of graphNodes(graph)) {
     if (node.op.name !== "BatchNormalization" || node.op.domain !== "") continue;
     const [mean, variance] = [stored(node.inputs[3]), stored(node.inputs[4])];
-    if (mean === undefined || variance === undefined || node.inputs[0]!.shape[0] !== BATCH) continue;
-    if ([mean, variance].every((name) => uses.get(name)?.length === 1)) found.set(node, { mean, variance });
+    if (mean === undefined || variance === undefined) continue;
+    if (free(mean) && free(variance)) found.set(node, { mean, variance });
   }
   return found;
 };

@@ -8,6 +8,7 @@ import {
   type TensorProto,
   tensorToProto,
 } from "../onnx/index.ts";
+import type { Place } from "./file-weights.ts";
 
 /** The one attribute of a Constant node that holds a tensor with axes, which may be a weight. */
 const heldBy = (node: NodeProto): TensorProto | undefined => {
@@ -15,6 +16,13 @@ const heldBy = (node: NodeProto): TensorProto | undefined => {
   if (node.opType !== "Constant" || node.domain || only?.name !== "value" || more.length > 0) return undefined;
   return only.t && (only.t.dims ?? []).length > 0 ? only.t : undefined;
 };
+
+/** Tensors that are no plain initializers, by the names of their values. */
+export const placesOf = ({ graph }: ModelProto): Map<string, Place> =>
+  new Map([
+    ...(graph?.node ?? []).flatMap((node) => (heldBy(node) ? [[node.output?.[0] ?? "", "node"] as const] : [])),
+    ...(graph?.sparseInitializer ?? []).map(({ values }) => [values?.name ?? "", "sparse"] as const),
+  ]);
 
 /** The model with tensors of Constant nodes as initializers under the names of the nodes' outputs. */
 export const withoutConstants = (model: ModelProto): ModelProto => {
@@ -99,10 +107,11 @@ const constantIn = ({ opType, attribute, output }: NodeProto): TensorProto[] => 
 const isTrue = (t: TensorProto): boolean => dataTypeName(t.dataType) === "bool" && tensorFromProto(t).data[0] === 1;
 
 const evaluating = (node: NodeProto, on: ReadonlySet<string>): NodeProto => {
-  const { opType, domain, input = [], attribute = [] } = node;
+  const { opType, domain, input = [], output = [], attribute = [] } = node;
   if (domain) return node;
   if (opType === "Dropout") return on.has(input[2] ?? "") ? { ...node, input: input.slice(0, 2) } : node;
   const training = attribute.find(({ name, i }) => name === "training_mode" && Number(i ?? 0) === 1);
-  if (opType !== "BatchNormalization" || !training) return node;
-  return { ...node, attribute: attribute.filter((a) => a !== training), output: (node.output ?? []).slice(0, 1) };
+  // Before 14 nothing but the outputs says so: the statistics are given in training only.
+  if (opType !== "BatchNormalization" || (!training && output.length <= 1)) return node;
+  return { ...node, attribute: attribute.filter((a) => a !== training), output: output.slice(0, 1) };
 };

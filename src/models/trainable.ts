@@ -1,24 +1,16 @@
 import { formatShape, type Tensor, TemperError } from "../core/index.ts";
-import {
-  BATCH,
-  constant,
-  createGraph,
-  elements,
-  type Graph,
-  graphNodes,
-  type Node,
-  type Value,
-} from "../graph/index.ts";
+import { constant, type Graph, graphNodes, type Node, type Value } from "../graph/index.ts";
 import type { BufferSpec, Init, ParameterSpec } from "../nn/index.ts";
 import { decodeModel, type ModelProto, readModelFile, withoutExternal } from "../onnx/index.ts";
-import { importModel, type Model, reshape } from "../ops/index.ts";
+import type { Model } from "../ops/index.ts";
 import { applyFile } from "./apply-file.ts";
 import type { ModelDefinition } from "./definition.ts";
 import { type FileWeights, findWeights } from "./file-weights.ts";
 import { blaming, hashOf } from "./imported.ts";
-import { type InputAdapter, inputFeed, onlyInput } from "./input-adapter.ts";
+import { type InputAdapter, inputFeed } from "./input-adapter.ts";
 import { refuseQuantized } from "./quantized.ts";
-import { inEvaluationMode, withoutConstants, withValues } from "./stored-weights.ts";
+import { readNetwork } from "./read-network.ts";
+import { inEvaluationMode, placesOf, withValues } from "./stored-weights.ts";
 
 /** A network from a file, to be trained. */
 export interface Trainable {
@@ -75,11 +67,10 @@ const trainable = (
 ): Trainable => {
   refuseQuantized(file);
   const proto = inEvaluationMode(file),
-    model = importModel(withoutConstants(proto), { batch: "symbolic", training: true });
-  const { x, graph } = scoresOf(name, model);
+    { model, x, graph, note } = readNetwork(name, proto);
   const image = given ?? imageOf(name, x),
     { feed, notes } = inputFeed(name, x.shape, image, adapter);
-  const found = findWeights(graph, new Set(Object.keys(model.parameters)));
+  const found = findWeights(graph, model.parameters, placesOf(proto));
   const weights = specsOf(model, found);
   const network = {
     ...weights,
@@ -98,35 +89,12 @@ const trainable = (
     notes: [
       ...model.notes,
       ...notes,
+      ...note,
       ...(proto === file ? [] : ["The file was exported in training mode; it is written in evaluation mode."]),
       ...remarks(model, graph, found),
     ],
     withWeights: (values) => withValues(proto, { ...weights.parameters, ...weights.buffers }, values),
   };
-};
-
-/** The graph from data and tensors to scores [N, K]: the first output, or what goes into its final Softmax. */
-const scoresOf = (name: string, { graph, parameters, notes }: Model): { readonly x: Value; readonly graph: Graph } => {
-  const x = onlyInput(
-    name,
-    graph.inputs.filter((v) => !Object.hasOwn(parameters, v.node.name)),
-  );
-  if (x.shape[0] !== BATCH)
-    throw new TemperError(
-      "unsupported",
-      `takes ${formatShape(x.shape)}, and training needs any number of examples. Export it with a batch axis that is not fixed. ${notes.join(" ")}`.trim(),
-    );
-  const [output] = Object.values(graph.outputs);
-  const classes = output?.shape.at(-1) === 1 ? elements(output.shape) / BATCH : output?.shape.at(-1);
-  if (!output || !classes || classes < 2 || output.dtype !== "float32" || elements(output.shape) !== BATCH * classes)
-    throw new TemperError(
-      "unsupported",
-      `its first output is ${output ? `${output.dtype} ${formatShape(output.shape)}` : "missing"}; a classifier gives one row of float32 scores an example.`,
-    );
-  const { op, inputs } = output.node;
-  const softmax = op.name === "Softmax" && elements(inputs[0]!.shape) === elements(output.shape);
-  const scores = reshape(softmax ? inputs[0]! : output, [BATCH, classes]);
-  return { x, graph: createGraph(graph.name, graph.inputs, { scores }) };
 };
 
 const imageOf = (name: string, { shape }: Value): Image => {
@@ -180,21 +148,21 @@ const constantsBut = ({ parameters }: Model, { inputs }: Graph, specs: Specs): M
   );
 };
 
-const remarks = (model: Model, graph: Graph, { fixed, statistics }: FileWeights): string[] => {
+const remarks = ({ graph: whole }: Model, graph: Graph, { fixed, statistics }: FileWeights): string[] => {
   const named = (names: readonly string[]): string =>
     names.length > 4 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ");
-  const norms = graphNodes(graph).filter(({ op }) => op.name === "BatchNormalization"),
-    still = norms.filter((node) => !statistics.has(node));
-  const folded = graphNodes(graph).filter(isFolded);
+  const nodes = graphNodes(graph),
+    still = nodes.filter((node) => node.op.name === "BatchNormalization" && !statistics.has(node)),
+    folded = nodes.filter(isFolded);
   return [
     ...[...fixed].map(([why, names]) => `Not trained: ${named(names)} (${why}).`),
     ...(still.length > 0 ? [`Keep their stored statistics in training: ${named(still.map(({ name }) => name))}.`] : []),
-    ...(norms.length === 0 && folded.length > 0
+    ...(folded.length > 0
       ? [
-          `Batch normalization seems to have been folded into ${folded.length} convolutions at export; the network trains without it. Export in training mode (PyTorch: training=TrainingMode.TRAINING) to keep it.`,
+          `Batch normalization seems to have been folded into ${folded.length} convolutions at export; they train without it. Export in training mode (PyTorch: training=TrainingMode.TRAINING) to keep it.`,
         ]
       : []),
-    ...(Object.values(model.graph.outputs)[0]!.node.op.name === "Softmax"
+    ...(Object.values(whole.outputs)[0]!.node.op.name === "Softmax"
       ? ["The scores are what goes into the file's final Softmax."]
       : []),
   ];
