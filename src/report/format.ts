@@ -70,7 +70,8 @@ export const optionsText = (options: Readonly<Record<string, unknown>>): string 
   return text.length > 300 ? `${text.slice(0, 299)}…` : text;
 };
 
-const valueText = (value: unknown): string => {
+/** A value of an option: numbers to four digits, text as it is, the rest as JSON. */
+export const valueText = (value: unknown): string => {
   if (typeof value === "number") return Number.isInteger(value) ? String(value) : significant(value);
   return typeof value === "string" ? value : (JSON.stringify(value) ?? "default");
 };

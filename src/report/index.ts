@@ -3,3 +3,4 @@ export * from "./json.ts";
 export * from "./page.ts";
 export * from "./schema.ts";
 export * from "./text-table.ts";
+export * from "./training.ts";

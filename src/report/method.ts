@@ -1,23 +1,8 @@
 import { type EvaluationResult, idleShare } from "../evaluate/index.ts";
 import { count, date, duration, epsilonText, percent, plural } from "./format.ts";
+import { group, type Line } from "./group.ts";
 import { html, type Html, type Piece } from "./html.ts";
 import { allowanceText, noun } from "./summary.ts";
-
-type Line = readonly [name: string, value: Piece];
-
-const group = (title: string, lines: readonly Line[]): Html =>
-  html`<div class="group">
-    <h3>${title}</h3>
-    <dl>
-      ${lines.map(
-        ([name, value]) =>
-          html`<div>
-            <dt>${name}</dt>
-            <dd>${value}</dd>
-          </div> `,
-      )}
-    </dl>
-  </div>`;
 
 const shapeText = (shape: readonly number[]): string => `[${shape.join(", ")}]`;
 const hash = (text: string): Html => html`<code class="hash">${text}</code>`;

@@ -3,10 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Browser, chromium } from "playwright-core";
-import { renderReport } from "temper/report";
+import { renderReport, renderTraining } from "temper/report";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { executablePath } from "../chromium.ts";
 import { type SampleForm, sampleDoubts, sampleResult } from "./sample.ts";
+import { sampleTraining } from "./training-sample.ts";
 
 if (executablePath === undefined)
   console.log("skipped: the report in a browser (no Chromium found; name one in the environment variable CHROMIUM)");
@@ -37,8 +38,8 @@ const look = `(() => {
     scroll: document.documentElement.scrollWidth - width,
     out: out.map((e) => e.tagName + "." + e.getAttribute("class")),
     broken: [...document.images].filter((i) => !i.complete || i.naturalWidth === 0).length,
-    charts: [...document.querySelectorAll("#curve figure svg[viewBox][role=img]")].filter((e) => e.getBoundingClientRect().width > 0).length,
-    clipped: [...document.querySelectorAll("#curve figure svg[role=img]")].flatMap((svg) => {
+    charts: [...document.querySelectorAll(":is(#curve, #curves) figure svg[viewBox][role=img]")].filter((e) => e.getBoundingClientRect().width > 0).length,
+    clipped: [...document.querySelectorAll(":is(#curve, #curves) figure svg[role=img]")].flatMap((svg) => {
       const frame = svg.getBoundingClientRect();
       return [...svg.querySelectorAll("text")].filter((t) => {
         const box = t.getBoundingClientRect();
@@ -47,6 +48,27 @@ const look = `(() => {
     }),
   };
 })()`;
+
+interface Case {
+  readonly page: string;
+  /** Charts that must show at every width. */
+  readonly charts: number;
+}
+const longName = "a_long_name_of_a_recipe".repeat(4);
+const cases: Readonly<Record<string, () => Case>> = {
+  ...Object.fromEntries(
+    Object.entries(forms).map(([name, form]) => [name, () => ({ page: renderReport(sampleResult(form)), charts: 1 })]),
+  ),
+  "a finished run": () => ({ page: renderTraining(sampleTraining()), charts: 9 }),
+  "a run with long names": () => {
+    const run = sampleTraining({ notes: [{ at: 3, message: "x".repeat(300) }] });
+    const history = run.history.map((record) => ({ ...record, [longName]: 1e-7, [`loss/${longName}`]: -123456.7 }));
+    return {
+      page: renderTraining({ ...run, title: longName, config: { ...run.config, [longName]: longName }, history }),
+      charts: 10,
+    };
+  },
+};
 
 describe.skipIf(executablePath === undefined)("the report in a browser", () => {
   let browser: Browser, folder: string;
@@ -67,12 +89,13 @@ describe.skipIf(executablePath === undefined)("the report in a browser", () => {
     rmSync(folder, { recursive: true });
   });
 
-  const cases = Object.keys(forms).flatMap((name) =>
+  const shown = Object.keys(cases).flatMap((name) =>
     (["light", "dark"] as const).map((colorScheme) => ({ name, colorScheme })),
   );
-  it.each(cases)("$name, $colorScheme: fits at every width, and nothing fails", async ({ name, colorScheme }) => {
+  it.each(shown)("$name, $colorScheme: fits at every width, and nothing fails", async ({ name, colorScheme }) => {
     const file = join(folder, `${name.replaceAll(" ", "-")}.html`);
-    if (!existsSync(file)) writeFileSync(file, renderReport(sampleResult(forms[name]!)));
+    const { page: source, charts } = cases[name]!();
+    if (!existsSync(file)) writeFileSync(file, source);
     const page = await browser.newPage({ colorScheme });
     const complaints: string[] = [];
     page.on("console", (message) => complaints.push(message.text()));
@@ -92,7 +115,7 @@ describe.skipIf(executablePath === undefined)("the report in a browser", () => {
           scroll: 0,
           out: [],
           broken: 0,
-          charts: 1,
+          charts,
           clipped: [],
         });
       }
@@ -101,9 +124,20 @@ describe.skipIf(executablePath === undefined)("the report in a browser", () => {
     await page.emulateMedia({ media: "print" });
     for (const width of [718, 624]) {
       await page.setViewportSize({ width, height: 1000 }); // A4 and letter between usual margins
-      expect(await page.evaluate(look)).toMatchObject({ scroll: 0, out: [], charts: 1, clipped: [] });
+      expect(await page.evaluate(look)).toMatchObject({ scroll: 0, out: [], charts, clipped: [] });
     }
     expect(complaints).toEqual([]);
+    await page.close();
+  });
+
+  it("a run's page follows the run by itself until it has finished", async () => {
+    const file = join(folder, "live.html"),
+      page = await browser.newPage();
+    writeFileSync(file, renderTraining(sampleTraining({ done: 3 })).replace(/("refresh" content=)"\d+"/, '$1"1"'));
+    await page.goto(pathToFileURL(file).href);
+    expect(await page.textContent(".verdict")).toMatch(/running\s+3 epochs of 30/);
+    writeFileSync(file, renderTraining(sampleTraining()));
+    await page.waitForSelector(".state:not(.running)", { timeout: 20_000 });
     await page.close();
   });
 });
