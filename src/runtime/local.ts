@@ -116,11 +116,11 @@ export const lower = async (
 ): Promise<Lowered> => {
   const source = withoutRules(given), // functions have no place in a key
     options = device === "cpu" ? await cpuOptions(source, winograd, ask) : {},
-    how = `${hashGraph(source)}/${JSON.stringify(options)}`,
-    held = new Set(largeArrays(source).map(({ buffer }) => buffer));
+    how = `${hashGraph(source)}/${JSON.stringify(options)}`;
   const graph = (): Graph => lowerings[device](source, options);
   const model = (): Uint8Array => {
     const lowered = graph(),
+      held = new Set(largeArrays(source).map(({ buffer }) => buffer)),
       bytes = encode(lowered);
     release(largeArrays(lowered).filter(({ buffer }) => !held.has(buffer)));
     return bytes;
