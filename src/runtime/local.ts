@@ -120,8 +120,8 @@ export const lower = async (
   const graph = (): Graph => lowerings[device](source, options);
   const model = (): Uint8Array => {
     const lowered = graph(),
-      bytes = encode(lowered),
-      held = new Set(largeArrays(source).map(({ buffer }) => buffer));
+      held = new Set(largeArrays(source).map(({ buffer }) => buffer)),
+      bytes = encode(lowered);
     release(largeArrays(lowered).filter(({ buffer }) => !held.has(buffer)));
     return bytes;
   };

@@ -166,8 +166,8 @@ export const cpuPasses: readonly Pass[] = [
   },
   {
     name: "row-moves",
-    summary: "transpositions that leave rows whole, as gathers of the rows",
-    run: rowMoves,
+    summary: "transpositions that leave rows whole, as gathers of the rows, without the chains of reshapes around them",
+    run: (graph) => simplifyAlgebra(rowMoves(graph)),
   },
   {
     name: "pad-pools",
