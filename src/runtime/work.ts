@@ -1,5 +1,5 @@
 import { sizeOf } from "../core/index.ts";
-import { concretize, type Graph, graphNodes, type Shape } from "../graph/index.ts";
+import { concretize, type Graph, graphNodes, type Node, type Shape } from "../graph/index.ts";
 
 type Count = (inputs: readonly Shape[], output: Shape) => number;
 
@@ -13,7 +13,9 @@ const PRODUCTS: Readonly<Record<string, Count>> = {
 
 /** Products that a run of a graph takes, roughly: nearly all of its work. */
 export const productsOf = (graph: Graph, batch: number): number =>
-  graphNodes(graph).reduce((sum, { op, inputs, outputs }) => {
-    const shapes = inputs.map((v) => concretize(v?.shape ?? [], batch));
-    return sum + (PRODUCTS[op.name]?.(shapes, concretize(outputs[0]!.shape, batch)) ?? 0);
-  }, 0);
+  graphNodes(graph).reduce((sum, node) => sum + productsOfNode(node, batch), 0);
+
+export const productsOfNode = ({ op, inputs, outputs }: Node, batch: number): number => {
+  const shapes = inputs.map((v) => concretize(v?.shape ?? [], batch));
+  return PRODUCTS[op.name]?.(shapes, concretize(outputs[0]!.shape, batch)) ?? 0;
+};
