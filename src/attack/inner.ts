@@ -1,7 +1,20 @@
 import { filledLike, stopGradient, vjp } from "../autodiff/index.ts";
 import { i64 } from "../core/index.ts";
 import { constant, named, type Value } from "../graph/index.ts";
-import { add, addScalar, cast, iterate, not, or, reduceL1, reshape, scalarLike, less, scale, where } from "../ops/index.ts";
+import {
+  add,
+  addScalar,
+  cast,
+  iterate,
+  not,
+  or,
+  reduceL1,
+  reshape,
+  scalarLike,
+  less,
+  scale,
+  where,
+} from "../ops/index.ts";
 
 /** What the loss is at points that an inner problem asks about. */
 export interface Raised {
@@ -85,7 +98,9 @@ const alongRows = (rows: Value, { shape }: Value): Value => reshape(rows, [shape
 
 /** States: the points, then of every example 1 where it stays and the gradients so far, then the time. */
 const advance = (
-  { starts, perExample = true, raise, move, stays, watch }: InnerProblem, states: readonly Value[]): readonly Value[] => {
+  { starts, perExample = true, raise, move, stays, watch }: InnerProblem,
+  states: readonly Value[],
+): readonly Value[] => {
   const points = states.slice(0, starts.length),
     [stayed, evaluations, time, first] = states.slice(starts.length) as [Value, Value, Value, Value];
   const raised = raise(points),

@@ -15,7 +15,6 @@ import {
   mul,
   not,
   reduceSum,
-
   scalarLike,
   sub,
 } from "../ops/index.ts";
@@ -52,7 +51,8 @@ const steepest = define({
 const raw = define({
   name: "raw",
   summary: "The step length times the gradient of the example's own loss.",
-  source: "Zhang et al. 2022, Revisiting and Advancing Fast Adversarial Training Through the Lens of Bi-Level Optimization",
+  source:
+    "Zhang et al. 2022, Revisiting and Advancing Fast Adversarial Training Through the Lens of Bi-Level Optimization",
   options: {},
   move: ({ point, gradient, step }) => add(point, mul(step, gradient)),
 });

@@ -33,11 +33,7 @@ const VALUES = {
   choice: "",
 } as const;
 const valueName = ({ kind, choices }: Option<unknown>): string =>
-  kind === "bool"
-    ? ""
-    : choices
-      ? ` ${choices.join("|")}`
-      : ` <${VALUES[kind]}>`;
+  kind === "bool" ? "" : choices ? ` ${choices.join("|")}` : ` <${VALUES[kind]}>`;
 
 const optionLines = (spec: OptionSpec): string[] => {
   const rows = Object.entries(spec).map(([name, option]): [string, string] => [

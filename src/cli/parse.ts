@@ -34,7 +34,11 @@ export const optionsOf = ({ options, config, variants = {} }: AnyCommand, varian
 
 /** Those that it takes with any. */
 const anyOptions = (command: AnyCommand): OptionSpec =>
-  Object.assign({}, ...Object.values(command.variants ?? {}).map(({ options }) => options), optionsOf(command, undefined)) as OptionSpec;
+  Object.assign(
+    {},
+    ...Object.values(command.variants ?? {}).map(({ options }) => options),
+    optionsOf(command, undefined),
+  ) as OptionSpec;
 
 export interface Parsed {
   readonly args: readonly string[];

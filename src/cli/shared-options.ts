@@ -1,5 +1,17 @@
 import { basename } from "node:path";
-import { bool, choice, float, int, many, numbers, type OptionValues, readChosen, size, text, TemperError } from "../core/index.ts";
+import {
+  bool,
+  choice,
+  float,
+  int,
+  many,
+  numbers,
+  type OptionValues,
+  readChosen,
+  size,
+  text,
+  TemperError,
+} from "../core/index.ts";
 import { countOf, type Dataset, inRange, loadDataset, type Split } from "../data/index.ts";
 import { type AttackSpec, checkAttack, type Fraction } from "../evaluate/index.ts";
 import { type Classifier, loadClassifier } from "../models/index.ts";

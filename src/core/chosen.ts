@@ -39,8 +39,7 @@ export const readChosen = (what: string, given: string): Chosen => {
   const pairs = rest.join(":").split(",").filter(Boolean);
   const options = pairs.map((pair): [string, string] => {
     const at = pair.indexOf("=");
-    if (at <= 0)
-      throw new TemperError("bad-option", `${what} ${given}: "${pair}" must have the form option=value.`);
+    if (at <= 0) throw new TemperError("bad-option", `${what} ${given}: "${pair}" must have the form option=value.`);
     return [pair.slice(0, at).replaceAll(/-([a-z])/g, (_, c: string) => c.toUpperCase()), pair.slice(at + 1)];
   });
   return { name, options: Object.fromEntries(options) };
@@ -48,6 +47,8 @@ export const readChosen = (what: string, given: string): Chosen => {
 
 /** The way back, for messages and flags: `uniform:scale=2`. */
 export const formatChosen = ({ name, options }: Chosen): string => {
-  const pairs = Object.entries(options).map(([key, value]) => `${key}=${Array.isArray(value) ? value.join(":") : String(value)}`);
+  const pairs = Object.entries(options).map(
+    ([key, value]) => `${key}=${Array.isArray(value) ? value.join(":") : String(value)}`,
+  );
   return pairs.length > 0 ? `${name}:${pairs.join(",")}` : name;
 };

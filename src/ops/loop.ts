@@ -104,8 +104,7 @@ export const iterate = (
 const readFrom = (results: readonly Value[], own: readonly Value[]): readonly Value[] => {
   const following = new Set(own),
     found = new Set<Value>();
-  const outside = (v: Value | undefined): v is Value =>
-    v !== undefined && !following.has(v) && v.node.op !== Constant;
+  const outside = (v: Value | undefined): v is Value => v !== undefined && !following.has(v) && v.node.op !== Constant;
   for (const { inputs, outputs } of nodesOf(results)) {
     if (!inputs.some((v) => v && following.has(v))) continue;
     outputs.forEach((v) => following.add(v));

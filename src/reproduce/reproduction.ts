@@ -85,7 +85,8 @@ export interface Reproduction {
 export const defineReproduction = (reproduction: Reproduction): Reproduction => reproduction;
 
 type Comparison = ">=" | "<=";
-const compare = (value: number, sign: Comparison, bound: number): boolean => (sign === ">=" ? value >= bound : value <= bound);
+const compare = (value: number, sign: Comparison, bound: number): boolean =>
+  sign === ">=" ? value >= bound : value <= bound;
 
 interface ClaimParts extends Omit<Claim, "test"> {
   readonly value: (seed: Measured) => number;

@@ -142,10 +142,7 @@ const l1: GraphNorm = {
       at = flat(adv),
       zero = scalarLike(g, 0);
     const up = greater(g, zero);
-    const stopped = or(
-      and(up, greaterOrEqual(at, high)),
-      and(not(up), not(greater(at, low))),
-    );
+    const stopped = or(and(up, greaterOrEqual(at, high)), and(not(up), not(greater(at, low))));
     const size = where(stopped, zero, abs(g)),
       count = Math.max(1, Math.round(MOVED * sizeOf(gradient.shape.slice(1))));
     const largest = topK(size, count, 1)[0],

@@ -1,5 +1,4 @@
 import { createRng, f32, i64, release, sizeOf, type Tensor, TemperError } from "../core/index.ts";
-import { type Batch, batchOf } from "../data/index.ts";
 import type { Run } from "./run.ts";
 import type { Drawn } from "./step-graph.ts";
 
@@ -14,11 +13,13 @@ import type { Drawn } from "./step-graph.ts";
 export const advance = async (run: Run, count: number): Promise<readonly number[]> => {
   const { state, job } = run,
     { batchSize } = job.config.options;
-  const batch = batchAt(run, count);
+  const batch = await run.feed.next(state.step, count);
   const scalars = Array.from({ length: count }, (_, i) => run.scalarsAt(state.step + i).scalars);
   const { reports, tensors } = await run.steps.run(run.tensors, {
-    x: f32(batch.x, [count, batchSize, ...batch.shape.slice(1)]),
+    x: f32(batch.x, [count, batchSize, ...job.train.shape]),
     labels: i64(Array.from(batch.labels), [count, batchSize]),
+    ...(batch.partners && { partners: i64(Array.from(batch.partners), [count, batchSize]) }),
+    ...(batch.lambda && { share: f32(batch.lambda, [count, batchSize]) }),
     ...Object.fromEntries(run.draws.map((drawn) => [drawn.name, drawFor(run, drawn, count)])),
     ...Object.fromEntries(Object.keys(scalars[0]!).map((name) => [name, stackOf(name, scalars)])),
   });
@@ -67,18 +68,6 @@ export const diverged = ({ job, state, perEpoch, scalarsAt }: Run, what: string,
     "nonfinite",
     `train: ${what} at step ${state.step + ahead + 1} (epoch ${Math.floor(state.step / perEpoch) + 1}, learning rate ${scalarsAt(state.step + ahead).lr.toPrecision(3)}). The last saved state in ${job.folder} is whole; start again with a lower --lr, or with --warmup.`,
   );
-
-/** The training examples of the steps that are to be done. */
-const batchAt = ({ job: { train, config }, state: { step }, perEpoch, orderOf }: Run, count: number): Batch => {
-  const { batchSize, replays } = config.options,
-    order = orderOf(Math.floor(step / perEpoch)),
-    ids = new Int32Array(count * batchSize);
-  for (let i = 0; i < count; i++) {
-    const at = Math.floor(((step + i) % perEpoch) / replays) * batchSize;
-    ids.set(order.subarray(at, at + batchSize), i * batchSize);
-  }
-  return batchOf(train, ids);
-};
 
 /** Random numbers of steps, each from a stream of its own. */
 const drawFor = ({ job, state }: Run, { name, kind, shape }: Drawn, count: number): Tensor => {

@@ -108,7 +108,12 @@ export const compose = <S extends OptionSpec>(
   const rows = counted.reduce<Value | undefined>((sum, v) => (sum ? add(sum, v) : v), undefined);
   const passes = scalarLike(loss, sourceRows(source) * (settings.awp > 0 ? 2 : 1));
   return {
-    reports: { loss, ...reports, ...Object.assign({}, ...Object.values(views).map((view) => view.reports)), evaluations: rows ? add(reduceSum(rows, [0]), passes) : passes },
+    reports: {
+      loss,
+      ...reports,
+      ...Object.assign({}, ...Object.values(views).map((view) => view.reports)),
+      evaluations: rows ? add(reduceSum(rows, [0]), passes) : passes,
+    },
     parameters,
     gradients: Object.fromEntries(names.map((name, i) => [name, gradients[i] ?? filledLike(parameters[name]!, 0)])),
     perturbation: shifted.perturbation,
@@ -118,7 +123,16 @@ export const compose = <S extends OptionSpec>(
         const point = views[name]!.x,
           mean = gradients[names.length + i] ?? filledLike(point, 0);
         const gradient = stopGradient(scale(mean, sourceRows(source))); // of the example's own loss
-        return [name, carry!({ ...around(context as Composing), point, gradient, time: scalarLike(loss, 0), before: source.carried(name) })];
+        return [
+          name,
+          carry!({
+            ...around(context as Composing),
+            point,
+            gradient,
+            time: scalarLike(loss, 0),
+            before: source.carried(name),
+          }),
+        ];
       }),
     ),
   };
@@ -346,9 +360,7 @@ const pass = (context: Composing, views: Readonly<Record<string, View>>, weights
       return [`term.${term.name}`, reduced(term, value, source)];
     }),
   );
-  const total = parts
-    .map(([, value], i) => scale(value, entering[i]!.weight ?? 1))
-    .reduce((sum, v) => add(sum, v));
+  const total = parts.map(([, value], i) => scale(value, entering[i]!.weight ?? 1)).reduce((sum, v) => add(sum, v));
   return {
     loss: total,
     reports: { right: rightIn(Object.values(logits)[0]!, source.labels), ...Object.fromEntries(parts) },
@@ -394,7 +406,10 @@ const perturbed = ({ network, settings, source, weights }: Composing, update: (a
         return { rows: reshape(loss, [1]), logits: loss };
       },
       move: ({ point, gradient }) =>
-        add(point, mul(gradient, div(mul(share, length(point)), maximum(length(gradient), scalarLike(gradient, 1e-20))))),
+        add(
+          point,
+          mul(gradient, div(mul(share, length(point)), maximum(length(gradient), scalarLike(gradient, 1e-20)))),
+        ),
     }),
   );
   const moved = names.map((name, i) => [name, points[i]!] as const);

@@ -6,6 +6,8 @@ export interface TrainConfig {
   readonly recipe: RecipeName;
   readonly recipeOptions: Readonly<Record<string, unknown>>;
   readonly model: string;
+  /** Hash of the ONNX file whose weights are trained; null: a new network of the architecture. */
+  readonly from: string | null;
   /** All options of the architecture, defaults included. */
   readonly modelOptions: Readonly<Record<string, unknown>>;
   readonly options: TrainOptions;
@@ -15,6 +17,8 @@ export interface TrainConfig {
   /** Lowest and highest pixel value. */
   readonly range: readonly [number, number];
   readonly dataHash: string;
+  /** Fingerprint of the pool, whose labels may come from a network. */
+  readonly poolHash: string | null;
   /** Fingerprint of the validation data, whose accuracy is part of the history. */
   readonly validationHash: string | null;
 }
@@ -30,7 +34,12 @@ export interface EpochRecord {
   readonly trainAccuracy: number;
   readonly validationAccuracy: number | null;
   readonly validationRobustAccuracy: number | null;
+  /** Accuracy of the guard's probe under FGSM and under PGD-5; null without a guard. */
+  readonly probe: { readonly fgsm: number; readonly pgd: number } | null;
   readonly lr: number;
+  /** Training examples a second, and the share of the time in which the engine waited for data. */
+  readonly imagesPerSecond: number;
+  readonly idleShare: number;
   /** Gradient evaluations of the whole run so far: inner attacks and updates. */
   readonly gradientEvaluations: number;
   /** Computing time of the run so far, resumed parts included. */

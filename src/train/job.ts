@@ -3,7 +3,8 @@ import type { JobContext } from "../runtime/index.ts";
 import { advance, diverged, mostTogether } from "./advance.ts";
 import type { EpochRecord } from "./config.ts";
 import { prepareRun, type Run, type TrainJob } from "./run.ts";
-import { saveRun } from "./run-folder.ts";
+import { loadBest, saveRun } from "./run-folder.ts";
+import { givesBest, judgeEpoch } from "./select.ts";
 import { drawnSize } from "./step-graph.ts";
 import { callLength } from "./steps.ts";
 import { closeEpoch } from "./validate.ts";
@@ -23,6 +24,9 @@ export interface TrainResult {
   readonly finished: boolean;
   readonly history: readonly EpochRecord[];
   readonly weights: Readonly<Record<string, Tensor>>;
+  /** Epoch that the weights are of, from 1; and why the run ended before its last one, else empty. */
+  readonly epoch: number;
+  readonly ended: string;
 }
 
 /** Runs in the engine's thread, beside the sessions. Ends early, resumable, where it is cancelled. */
@@ -30,12 +34,14 @@ export const trainJob = async (
   { runtime, report, cancelled }: JobContext<TrainProgress>,
   job: TrainJob,
 ): Promise<TrainResult> => {
-  using run = await prepareRun(runtime, job);
+  await using run = await prepareRun(runtime, job);
   const { perEpoch, total } = run;
   const earlier = run.state.seconds,
     began = performance.now();
   const elapsed = (): number => earlier + (performance.now() - began) / 1000;
   if (!job.resume) await save(run); // so that whatever happens next, there is a state to go back to
+  let working = 0,
+    waitedBefore = 0;
   let saved = performance.now(),
     savedStep = run.state.step,
     together = 1;
@@ -46,11 +52,13 @@ export const trainJob = async (
     saved = performance.now();
     savedStep = run.state.step;
   };
-  while (run.state.step < total && !cancelled()) {
+  const open = (): boolean => run.state.step < total && run.state.ended === "";
+  while (open() && !cancelled()) {
     const count = Math.min(together, mostTogether(run)),
       first = run.state.step + 1,
       start = performance.now();
     const losses = await advance(run, count);
+    working += (performance.now() - start) / 1000;
     if (job.config.options.memory === 0) together = callLength((performance.now() - start) / count, stepBytes);
     const { step } = run.state;
     losses.forEach((loss, i) =>
@@ -58,14 +66,26 @@ export const trainJob = async (
     );
     const ended = step % perEpoch === 0;
     if (ended) {
-      const record = await closeEpoch(run, elapsed());
+      const waited = run.feed.idleSeconds();
+      const record = await closeEpoch(run, elapsed(), { working, waited: waited - waitedBefore });
       run.state = { ...run.state, history: [...run.state.history, record], sums: {} };
+      await judgeEpoch(run, record);
+      waitedBefore = waited;
+      working = 0;
       report({ kind: "epoch", record });
     }
     if (ended || performance.now() - saved > 1000 * job.config.options.checkpoint) await keep();
   }
   if (run.state.step !== savedStep) await keep();
-  return { finished: run.state.step >= total, history: run.state.history, weights: run.validated() };
+  const { state } = run,
+    best = givesBest(run);
+  return {
+    finished: !open(),
+    history: state.history,
+    weights: best ? await loadBest(job.folder) : run.validated(),
+    epoch: best ? state.best!.epoch : Math.floor(state.step / perEpoch),
+    ended: state.ended,
+  };
 };
 
 /** Saves the state, unless it is one from which no run could go on: the last one then stays. */

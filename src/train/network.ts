@@ -14,7 +14,8 @@ export interface Network extends ModelDefinition {
 export const withStatistics = (model: ModelDefinition, sets: readonly string[]): Network => {
   const norms = new Set(Object.keys(model.buffers).map(layerOf));
   const own = (name: string): boolean => norms.has(layerOf(name));
-  const nameIn = (name: string, set: string | undefined): string => (set !== undefined && own(name) ? `${set}/${name}` : name);
+  const nameIn = (name: string, set: string | undefined): string =>
+    set !== undefined && own(name) ? `${set}/${name}` : name;
   const copies = <T>(specs: Readonly<Record<string, T>>): Record<string, T> =>
     Object.fromEntries(
       [undefined, ...sets].flatMap((set) => Object.entries(specs).map(([name, spec]) => [nameIn(name, set), spec])),

@@ -11,10 +11,7 @@ import {
 import type { TrainOptions } from "./options.ts";
 
 /** @throws TemperError `bad-option`, `not-found`: rules of parameters */
-export const optimizerOf = (
-  options: TrainOptions,
-  parameters: ModelDefinition["parameters"],
-): GroupedOptimizer => {
+export const optimizerOf = (options: TrainOptions, parameters: ModelDefinition["parameters"]): GroupedOptimizer => {
   const type: AnyOptimizer = optimizers[options.optimizer];
   return groupParameters(type, own(type, flatOptimizer.given(options)), parameters, options.parameters.map(parseRule));
 };

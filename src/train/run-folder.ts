@@ -14,6 +14,10 @@ export interface RunState {
   readonly sums: Readonly<Record<string, number>>;
   /** What the controller of the inner attack remembers. */
   readonly control: Readonly<Record<string, number>>;
+  /** The best epoch so far, whose weights lie in `best.safetensors`. */
+  readonly best: { readonly epoch: number; readonly robustAccuracy: number } | null;
+  /** Why the run ended before its last epoch; empty where it did not. */
+  readonly ended: string;
   readonly gradientEvaluations: number;
   readonly seconds: number;
 }
@@ -44,6 +48,21 @@ export const replaceFile = async (path: string, content: string | Uint8Array): P
   } catch (error) {
     throw new TemperError("bad-file", `${path} cannot be written: ${(error as Error).message}.`, { cause: error });
   }
+};
+
+const BEST = "best.safetensors";
+
+/** Keeps weights as those of the best epoch. */
+export const saveBest = (folder: string, tensors: Readonly<Record<string, Tensor>>, epoch: number): Promise<void> =>
+  replaceFile(join(folder, BEST), encodeSafetensors({ tensors, metadata: { epoch: String(epoch) } }));
+
+/** The weights of the best epoch. @throws TemperError `bad-file` */
+export const loadBest = async (folder: string): Promise<Readonly<Record<string, Tensor>>> => {
+  const path = join(folder, BEST);
+  const bytes = await readFile(path).catch((error: Error) => {
+    throw new TemperError("bad-file", `${path} cannot be read: ${error.message}.`, { cause: error });
+  });
+  return decodeSafetensors(path, bytes).tensors;
 };
 
 /** Two state files take turns, and the manifest names the newer: it is switched last. */
@@ -123,7 +142,7 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 
 const isManifest = (value: unknown): value is Manifest => {
   if (!isRecord(value) || value["schema"] !== "temper.run/1") return false;
-  const { config, tensors, step, history, sums, control, gradientEvaluations, seconds } = value;
+  const { config, tensors, step, history, sums, control, best, ended, gradientEvaluations, seconds } = value;
   return (
     isRecord(config) &&
     isRecord(config["options"]) &&
@@ -132,6 +151,8 @@ const isManifest = (value: unknown): value is Manifest => {
     history.every(isRecord) &&
     isRecord(sums) &&
     isRecord(control) &&
+    (best === null || isRecord(best)) &&
+    typeof ended === "string" &&
     [step, gradientEvaluations].every((v) => Number.isSafeInteger(v) && (v as number) >= 0) &&
     [seconds, ...Object.values(sums), ...Object.values(control)].every(Number.isFinite)
   );

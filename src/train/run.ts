@@ -1,8 +1,19 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { createTarget, type Target } from "../attack/index.ts";
 import { createRng, sizeOf, type Tensor, TemperError, zeros } from "../core/index.ts";
-import { countOf, type Dataset } from "../data/index.ts";
-import { model as modelOf, type ModelDefinition, toGraph } from "../models/index.ts";
+import {
+  countOf,
+  type Dataset,
+  parseAugmentations,
+  parseMixer,
+  pooled,
+  replayed,
+  type Sampler,
+  shuffled,
+  stepsOf,
+  weighted,
+} from "../data/index.ts";
+import { type InputAdapter, loadTrainable, model as modelOf, type ModelDefinition, toGraph } from "../models/index.ts";
 import { initialize, weightNames } from "../nn/index.ts";
 import {
   type AnyAveraging,
@@ -21,6 +32,7 @@ import type { TrainConfig } from "./config.ts";
 import { type AnyController, controllers, type Position } from "./controllers.ts";
 import { optimizerOf, own } from "./optimizer.ts";
 import type { TrainOptions } from "./options.ts";
+import { createFeed, type Feed } from "./feed.ts";
 import type { AnyRecipe } from "./recipe.ts";
 import { recipes } from "./recipes/index.ts";
 import { loadRun, type RunState } from "./run-folder.ts";
@@ -35,10 +47,16 @@ export interface TrainJob {
   readonly resume: boolean;
   readonly train: Dataset;
   readonly validation: Dataset | undefined;
+  /** Further examples, whose labels may come from a network. */
+  readonly pool?: Dataset | undefined;
+  /** How often examples are drawn, relative to each other; absent: each once an epoch. */
+  readonly exampleWeights?: Float32Array | undefined;
+  /** ONNX file whose weights are trained. */
+  readonly from?: string | undefined;
 }
 
 /** Everything that a run of steps needs. */
-export interface Run extends Disposable {
+export interface Run extends AsyncDisposable {
   readonly job: TrainJob;
   readonly steps: Steps;
   /** Random numbers that a step is fed. */
@@ -53,8 +71,8 @@ export interface Run extends Disposable {
   /** Steps of an epoch, and of the run. */
   readonly perEpoch: number;
   readonly total: number;
-  /** The training examples of an epoch in their order. */
-  readonly orderOf: (epoch: number) => Uint32Array;
+  /** Batches, made ahead of the steps. */
+  readonly feed: Feed;
   /** Weights and buffers that are validated and written, by the network's names: as they are, or their averages. */
   readonly validated: () => Readonly<Record<string, Tensor>>;
   /** Weights, buffers and optimizer state by name, as they are stored. */
@@ -63,6 +81,25 @@ export interface Run extends Disposable {
   tensors: Readonly<Record<string, Tensor>>;
   state: RunState;
 }
+
+/** The network that a run trains: new, or from a file. @throws as {@link modelOfConfig}, and as `loadTrainable` */
+export const networkOf = async (
+  config: TrainConfig,
+  data: Pick<Dataset, "shape" | "classes">,
+  from: string | undefined,
+): Promise<ModelDefinition> => {
+  if (from === undefined) return modelOfConfig(config, data);
+  const { definition } = await loadTrainable(from, data.shape, adapterOf(config));
+  if (definition.classes === data.classes.length) return definition;
+  throw new TemperError(
+    "bad-shape",
+    `${from} tells ${definition.classes} classes apart, the data has ${data.classes.length}.`,
+  );
+};
+export const adapterOf = ({ mean, std }: TrainConfig): InputAdapter => ({
+  ...(mean.length > 0 && { mean }),
+  ...(std.length > 0 && { std }),
+});
 
 /** The classifier that a configuration describes. @throws TemperError `not-found`, `bad-option` */
 export const modelOfConfig = (
@@ -84,9 +121,11 @@ export const modelOfConfig = (
 export const prepareRun = async (runtime: Runtime, job: TrainJob): Promise<Run> => {
   const { config, train } = job,
     { options } = config;
-  const definition = modelOfConfig(config, train),
+  const definition = await networkOf(config, train, job.from),
     recipe: AnyRecipe = recipes[config.recipe];
-  const perEpoch = stepsPerEpoch(train, options),
+  const sampler = samplerOf(job),
+    mix = parseMixer(options.mix),
+    perEpoch = stepsOf(sampler),
     total = perEpoch * options.epochs;
   const names = weightNames(definition);
   const { winograd } = options;
@@ -96,6 +135,7 @@ export const prepareRun = async (runtime: Runtime, job: TrainJob): Promise<Run> 
     options: config.recipeOptions,
     settings: options,
     range: config.range,
+    mixed: mix !== undefined,
     heldBytes: heldBytes(job, definition),
     validated: validatedBy(job),
   });
@@ -105,7 +145,7 @@ export const prepareRun = async (runtime: Runtime, job: TrainJob): Promise<Run> 
     called = options.average.name === "none" ? (name: string): string => name : averageName,
     validatedOf = (all: Run["tensors"]): Run["tensors"] =>
       Object.fromEntries(names.map((name) => [name, all[called(name)]!]));
-  const steps = await createSteps(runtime, program.graph, shapes, { winograd });
+  const steps = await createSteps(runtime, program.graph, shapes, { winograd, memory: program.memory });
   const run: Run = {
     job,
     steps,
@@ -130,29 +170,35 @@ export const prepareRun = async (runtime: Runtime, job: TrainJob): Promise<Run> 
     }),
     perEpoch,
     total,
-    orderOf: ordersOf(options.seed, countOf(train)),
+    feed: createFeed({
+      train,
+      pool: job.pool,
+      sampler,
+      augment: parseAugmentations(options.augment),
+      mix,
+      seed: options.seed,
+    }),
     validated: () => validatedOf(run.stored()),
     stored: () => steps.unpack(run.tensors),
     tensors: steps.pack(tensors),
     state,
-    [Symbol.dispose]: () => {
+    [Symbol.asyncDispose]: async () => {
       run.steps[Symbol.dispose]();
       run.target[Symbol.dispose]();
+      await run.feed[Symbol.asyncDispose]();
     },
   };
   return run;
 };
 
-const validatedBy = ({ validation, config }: TrainJob): boolean => validation !== undefined && config.options.validation > 0;
+const validatedBy = ({ validation, config }: TrainJob): boolean =>
+  validation !== undefined && config.options.validation > 0;
 
 /**
  * The data in both threads, and as it was read (a part of it is a view of all); weights and optimizer state before and
  * after a step, and on their way to the file; a whole batch and what the inner attack makes of it. Measured.
  */
-const heldBytes = (
-  { train, validation, config }: TrainJob,
-  { parameters, buffers }: ModelDefinition,
-): number => {
+const heldBytes = ({ train, validation, config }: TrainJob, { parameters, buffers }: ModelDefinition): number => {
   const { average } = config.options,
     { slots } = optimizerOf(config.options, parameters);
   const sizes = (specs: ModelDefinition["buffers"]): number =>
@@ -164,16 +210,16 @@ const heldBytes = (
   );
 };
 
-const stepsPerEpoch = (train: Dataset, { batchSize, replays }: TrainOptions): number => {
-  const steps = Math.floor(countOf(train) / batchSize);
-  if (steps === 0)
-    throw new TemperError(
-      "bad-option",
-      `train: a batch of ${batchSize} is larger than the ${countOf(train)} training examples. Lower --batch-size.`,
-    );
-  return steps * replays;
+const samplerOf = ({ train, pool, exampleWeights, config: { options } }: TrainJob): Sampler => {
+  const { seed, batchSize, poolShare, replays } = options,
+    count = countOf(train);
+  const once = pool
+    ? pooled({ seed, count, batchSize, poolCount: countOf(pool), fraction: poolShare })
+    : exampleWeights
+      ? weighted({ seed, batchSize, weights: exampleWeights })
+      : shuffled({ seed, count, batchSize });
+  return replayed(once, replays);
 };
-
 
 const startOf = async (
   { config, folder, resume }: TrainJob,
@@ -193,7 +239,17 @@ const startOf = async (
   if (!resume) {
     const { name, options } = config.options.control;
     const control = (controllers as Record<string, AnyController>)[name]!.start(options);
-    return { tensors, state: { step: 0, history: [], sums: {}, control, gradientEvaluations: 0, seconds: 0 } };
+    const fresh = {
+      step: 0,
+      history: [],
+      sums: {},
+      control,
+      best: null,
+      ended: "",
+      gradientEvaluations: 0,
+      seconds: 0,
+    };
+    return { tensors, state: fresh };
   }
   const stored = await loadRun(
     folder,
@@ -243,15 +299,3 @@ const scalarsOf = (
 /** Length of an inner step, in units of the input. */
 const stepLengthOf = ({ stepSize, relativeStep, steps, epsilon }: TrainOptions): number =>
   stepSize || (relativeStep || 2.5 / Math.max(1, steps)) * epsilon;
-
-/** Epochs are permutations that depend on the seed and the epoch alone; the last one asked for is kept. */
-const ordersOf = (seed: number, count: number): Run["orderOf"] => {
-  const stream = createRng(seed).split("order");
-  let held = -1,
-    order = new Uint32Array();
-  return (epoch) => {
-    if (epoch !== held) order = stream.split(epoch).permutation(count) as Uint32Array<ArrayBuffer>;
-    held = epoch;
-    return order;
-  };
-};

@@ -3,7 +3,14 @@ import { type DType, type OptionSpec, resolveOptions, sizeOf, TemperError } from
 import { createGraph, type Graph, input, named, nodesOf, type Value } from "../graph/index.ts";
 import type { ModelDefinition } from "../models/index.ts";
 import { add, reduceMean, reduceSum, reshape, scale, scan, sub } from "../ops/index.ts";
-import { averaged, averageName, clipByGlobalNorm, type GroupedOptimizer, stateName, type Values } from "../optim/index.ts";
+import {
+  averaged,
+  averageName,
+  clipByGlobalNorm,
+  type GroupedOptimizer,
+  stateName,
+  type Values,
+} from "../optim/index.ts";
 import { controllers } from "./controllers.ts";
 import { compose, type Composed, type StepSource } from "./compose.ts";
 import { type Network, withStatistics } from "./network.ts";
@@ -217,11 +224,17 @@ const inParts = (spec: StepSpec, network: Network, whole: StepInputs, parts: num
   };
   const asked = reached(inner, Object.values(results)),
     stacks = [...inner.examples, ...asked.draws.map(({ value }) => value), ...asked.carried.map(([, v]) => v)];
-  const body = createGraph("part", [...Object.values(parameters), ...Object.values(sums), ...stacks, ...asked.scalars], results);
+  const body = createGraph(
+    "part",
+    [...Object.values(parameters), ...Object.values(sums), ...stacks, ...asked.scalars],
+    results,
+  );
   const { source } = whole,
     outer = [
       ...whole.examples,
-      ...asked.draws.map(({ drawn: { kind, shape } }) => source.draw(kind, source.x, [shape[0]! * parts, ...shape.slice(1)])),
+      ...asked.draws.map(({ drawn: { kind, shape } }) =>
+        source.draw(kind, source.x, [shape[0]! * parts, ...shape.slice(1)]),
+      ),
       ...asked.carried.map(([name]) => source.carried(name.slice(carriedName("").length))),
     ];
   const weights = Object.values(whole.parameters);
@@ -236,7 +249,10 @@ const inParts = (spec: StepSpec, network: Network, whole: StepInputs, parts: num
   );
   return {
     reports: Object.fromEntries(
-      Object.keys(part.reports).map((name, i) => [name, (SUMMED.has(name) ? reduceSum : reduceMean)(reports![i]!, [0])]),
+      Object.keys(part.reports).map((name, i) => [
+        name,
+        (SUMMED.has(name) ? reduceSum : reduceMean)(reports![i]!, [0]),
+      ]),
     ),
     parameters: whole.parameters,
     gradients: Object.fromEntries(names.map((name, i) => [name, scale(grown![i]!, 1 / parts)])),

@@ -1,17 +1,18 @@
 import { join } from "node:path";
 import { lookup, type OptionInput, type OptionSpec, resolveOptions, TemperError } from "../core/index.ts";
-import type { Dataset } from "../data/index.ts";
-import { findModel, toGraph } from "../models/index.ts";
+import { type Dataset, holdOut, withLabelNoise } from "../data/index.ts";
+import { findModel, loadTrainable, toGraph } from "../models/index.ts";
 import { concatChunks, encodeModel } from "../onnx/index.ts";
 import { bind, constant } from "../graph/index.ts";
 import { toOnnx } from "../ops/index.ts";
 import { defaultEngine } from "../runtime/index.ts";
 import type { EpochRecord, TrainConfig } from "./config.ts";
+import type { Estimate } from "./estimate.ts";
 import type { TrainProgress, TrainResult } from "./job.ts";
 import type { trainOptions } from "./options.ts";
 import type { AnyRecipe } from "./recipe.ts";
 import { type RecipeName, recipes, settingsOf } from "./recipes/index.ts";
-import { modelOfConfig, type TrainJob } from "./run.ts";
+import { adapterOf, modelOfConfig, networkOf, type TrainJob } from "./run.ts";
 import { checkSameConfig, hasRun, readManifest, replaceFile } from "./run-folder.ts";
 
 export interface TrainRequest {
@@ -23,8 +24,14 @@ export interface TrainRequest {
   readonly modelOptions?: Readonly<Record<string, unknown>>;
   /** What is not given here is as the recipe has it, else as {@link trainOptions} has it. */
   readonly options?: OptionInput<typeof trainOptions>;
+  /** ONNX file whose weights are trained, in place of a new network. */
+  readonly from?: string | undefined;
   readonly train: Dataset;
   readonly validation?: Dataset | undefined;
+  /** Further examples, of which every batch takes a share (`poolShare`). */
+  readonly pool?: Dataset | undefined;
+  /** How often training examples are drawn, relative to each other. */
+  readonly exampleWeights?: Float32Array | undefined;
   /** Per-channel standardization, part of the model. */
   readonly mean?: readonly number[];
   readonly std?: readonly number[];
@@ -40,6 +47,9 @@ export interface TrainOutcome {
   /** False where the run was stopped; it can be resumed. */
   readonly finished: boolean;
   readonly history: readonly EpochRecord[];
+  /** Epoch that the network is of, from 1, and why the run ended before its last one; else empty. */
+  readonly epoch: number;
+  readonly ended: string;
   /** The trained network, written when the run has finished. */
   readonly modelPath: string | undefined;
 }
@@ -52,8 +62,8 @@ export interface TrainOutcome {
  * a state that cannot be read; `nonfinite`: the loss diverged
  */
 export const train = async (request: TrainRequest): Promise<TrainOutcome> => {
-  const { folder, resume = false, validation, train: data } = request;
-  const config = resolveConfig(request),
+  const { folder, resume = false, pool, exampleWeights, from } = request;
+  const { config, train: data, validation } = await prepare(request),
     goesOn = hasRun(folder);
   if (goesOn && !resume)
     throw new TemperError(
@@ -61,16 +71,65 @@ export const train = async (request: TrainRequest): Promise<TrainOutcome> => {
       `${folder} already holds a run. Resume it (--resume), or choose another --out.`,
     );
   if (goesOn) checkSameConfig(folder, (await readManifest(folder)).config, config);
-  const { finished, history, weights } = await defaultEngine().job<TrainJob, TrainResult, TrainProgress>(
+  const { finished, history, weights, epoch, ended } = await defaultEngine().job<TrainJob, TrainResult, TrainProgress>(
     new URL("./job.js", import.meta.url),
     "trainJob",
-    { config, folder, resume: goesOn, train: data, validation },
+    { config, folder, resume: goesOn, train: data, validation, pool, exampleWeights, from },
     { onProgress: request.onProgress, signal: request.signal },
   );
-  if (!finished) return { finished, history, modelPath: undefined };
+  if (!finished) return { finished, history, epoch, ended, modelPath: undefined };
   const modelPath = join(folder, "model.onnx");
-  await replaceFile(modelPath, modelFile(config, data, weights));
-  return { finished, history, modelPath };
+  await replaceFile(modelPath, await modelFile(config, data, weights, from));
+  return { finished, history, epoch, ended, modelPath };
+};
+
+/** What a run would take, measured on its first steps; nothing is written. @throws as {@link train} */
+export const estimate = async (
+  request: Omit<TrainRequest, "folder">,
+): Promise<{ readonly config: TrainConfig; readonly estimate: Estimate }> => {
+  const { pool, exampleWeights, from } = request,
+    { config, train: data, validation } = await prepare({ ...request, folder: "" });
+  const found = await defaultEngine().job<TrainJob, Estimate, never>(
+    new URL("./estimate.js", import.meta.url),
+    "estimateJob",
+    {
+      config: { ...config, options: { ...config.options, epochs: Math.max(1, config.options.epochs) } },
+      folder: "",
+      resume: false,
+      train: data,
+      validation,
+      pool,
+      exampleWeights,
+      from,
+    },
+  );
+  return { config, estimate: found };
+};
+
+interface Prepared {
+  readonly config: TrainConfig;
+  readonly train: Dataset;
+  readonly validation: Dataset | undefined;
+}
+
+/** The configuration in full, and the data as the run sees it. */
+const prepare = async (request: TrainRequest): Promise<Prepared> => {
+  const { from } = request,
+    {
+      seed,
+      labelNoise,
+      holdOut: held,
+    } = settingsOf(lookup<AnyRecipe>(recipes, request.recipe, "recipe"), request.options);
+  const parts = held > 0 && !request.validation ? holdOut(request.train, held) : undefined;
+  const whole = parts?.train ?? request.train,
+    train = labelNoise > 0 ? withLabelNoise(whole, labelNoise, seed) : whole,
+    validation = parts?.held ?? request.validation;
+  const config = {
+    ...resolveConfig({ ...request, train, validation }),
+    from: from === undefined ? null : (await loadTrainable(from, train.shape)).hash,
+  };
+  await networkOf(config, train, from); // refuses what does not fit the data, before anything is written
+  return { config, train, validation };
 };
 
 const resolveConfig = ({
@@ -81,32 +140,42 @@ const resolveConfig = ({
   options = {},
   train: data,
   validation,
+  pool,
+  from,
   mean = [],
   std = [],
 }: TrainRequest): TrainConfig => {
   const record: AnyRecipe = lookup<AnyRecipe>(recipes, recipe, "recipe"),
-    architecture = findModel(model);
-  const config: TrainConfig = {
+    architecture = from === undefined ? findModel(model) : undefined;
+  return {
     recipe: recipe as RecipeName,
     recipeOptions: resolveOptions(recipe, record.options as OptionSpec, recipeOptions),
-    model,
-    modelOptions: resolveOptions(model, architecture.type.options as OptionSpec, {
-      ...architecture.options,
-      ...modelOptions,
-    }),
+    model: architecture ? model : "file",
+    modelOptions: architecture
+      ? resolveOptions(model, architecture.type.options as OptionSpec, { ...architecture.options, ...modelOptions })
+      : {},
+    from: null,
     options: settingsOf(record, options),
     mean,
     std,
     range: data.range,
     dataHash: data.hash,
+    poolHash: pool?.hash ?? null,
     validationHash: validation?.hash ?? null,
   };
-  modelOfConfig(config, data); // refuses what does not fit the data, before anything is written
-  return config;
 };
 
 /** The network in evaluation mode, weights inside, with what it is and how it came about as metadata. */
-const modelFile = (config: TrainConfig, data: Dataset, weights: TrainResult["weights"]): Uint8Array => {
+const modelFile = async (
+  config: TrainConfig,
+  data: Dataset,
+  weights: TrainResult["weights"],
+  from: string | undefined,
+): Promise<Uint8Array> => {
+  if (from !== undefined) {
+    const { withWeights } = await loadTrainable(from, data.shape, adapterOf(config));
+    return concatChunks(encodeModel(withWeights(weights)));
+  }
   const bound = bind(
     toGraph(modelOfConfig(config, data)),
     Object.fromEntries(Object.entries(weights).map(([name, tensor]) => [name, constant(tensor, name)])),

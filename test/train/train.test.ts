@@ -182,20 +182,30 @@ const OPTIONS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = { s
 describe("the training step", () => {
   it.each(Object.values<AnyRecipe>(recipes))("of $name is that of float64", async (recipe) => {
     const net = model("small-cnn", { inputShape: [1, 8, 8], classes: 4 }, { channels: [3, 4], dense: [8] });
-    const settings = settingsOf(recipe, { batchSize: 6, epsilon: 0.05, steps: 3, weightDecay: 0.01, ...LESS_NOISE[recipe.name] });
+    const settings = settingsOf(recipe, {
+      batchSize: 6,
+      epsilon: 0.05,
+      steps: 3,
+      weightDecay: 0.01,
+      ...LESS_NOISE[recipe.name],
+    });
     const options = OPTIONS[recipe.name] ?? {};
     const { graph, draws, scalars, carried, optimizer } = trainStep({ model: net, recipe, options, settings });
     const rng = createRng(2),
       x = new Float32Array(6 * 64);
     rng.fillUniform(x, 0, 1);
     const shapes = Object.fromEntries(Object.entries(net.parameters).map(([name, { shape }]) => [name, shape]));
-    const values: Readonly<Record<string, number>> = { lr: 0.1, epsilon: 0.05, stepSize: 0.03, awp: 0.01, threshold: 0.1 };
+    const values: Readonly<Record<string, number>> = {
+      lr: 0.1,
+      epsilon: 0.05,
+      stepSize: 0.03,
+      awp: 0.01,
+      threshold: 0.1,
+    };
     const feeds: Record<string, Tensor> = {
       x: f32(x, [6, 1, 8, 8]),
       labels: i64([0, 1, 2, 3, 0, 1]),
-      ...Object.fromEntries(
-        scalars.map((name) => [name, name === "steps" ? i64([3], []) : f32([values[name]!], [])]),
-      ),
+      ...Object.fromEntries(scalars.map((name) => [name, name === "steps" ? i64([3], []) : f32([values[name]!], [])])),
       ...Object.fromEntries(draws.map(({ name, kind, shape }) => [name, drawn(rng.split(name), kind, shape)])),
       ...Object.fromEntries(Object.entries(carried).map(([name, shape]) => [name, zeros("float32", shape)])),
       ...initialize(net, rng),

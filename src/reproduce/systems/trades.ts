@@ -8,7 +8,8 @@ export const trades = defineReproduction({
   kinds: ["mnist", "glyphs"],
   small: async ({ arm }) => {
     const inner = { steps: 5, relativeStep: 0.5 };
-    const at = (beta: number) => arm(`beta ${beta}`, coMnist({ recipe: "trades", recipeOptions: { beta }, options: inner }));
+    const at = (beta: number) =>
+      arm(`beta ${beta}`, coMnist({ recipe: "trades", recipeOptions: { beta }, options: inner }));
     const [six, one] = [await at(6), await at(1)];
     const plain = await arm("PGD-5", coMnist({ recipe: "pgd-at", options: inner }));
     return {

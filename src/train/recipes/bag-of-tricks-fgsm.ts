@@ -51,7 +51,8 @@ const firstKernels = (weight: number): Term<Options> => ({
 
 export const bagOfTricksFgsm = defineRecipe({
   name: "bag-of-tricks-fgsm",
-  summary: "One step from the example with masked pixels and a light first layer; with smooth activations in the model.",
+  summary:
+    "One step from the example with masked pixels and a light first layer; with smooth activations in the model.",
   source: "Li et al. 2022, Bag of Tricks for FGSM Adversarial Training",
   options: {
     mask: float({ default: 0.4, min: 0, max: 0.99, help: "share of the pixels that are hidden" }),

@@ -92,9 +92,14 @@ const interior = ({ region: { x, epsilon, low, high } }: TermContext<Options>, p
 export const fastBat = defineRecipe({
   name: "fast-bat",
   summary: "A linear lower level solved in closed form, and the gradient of its solution: no sign, no collapse.",
-  source: "Zhang et al. 2022, Revisiting and Advancing Fast Adversarial Training Through the Lens of Bi-Level Optimization",
+  source:
+    "Zhang et al. 2022, Revisiting and Advancing Fast Adversarial Training Through the Lens of Bi-Level Optimization",
   options: {
-    attackRate: float({ default: 0, min: 0, help: "step of the lower level; 0: so that half of the pixels reach epsilon" }),
+    attackRate: float({
+      default: 0,
+      min: 0,
+      help: "step of the lower level; 0: so that half of the pixels reach epsilon",
+    }),
     lambda: float({ default: 10, min: 1e-6, help: "weight of the lower level's quadratic term" }),
     cross: bool({ default: true, help: "the gradient of the solution by the weights" }),
   },

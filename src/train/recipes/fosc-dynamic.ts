@@ -12,7 +12,8 @@ const watched: Branch<unknown> = {
 
 export const foscDynamic = defineRecipe({
   name: "fosc-dynamic",
-  summary: "Adversarial training whose attack stops, example by example, at a stationarity that is asked for more and more.",
+  summary:
+    "Adversarial training whose attack stops, example by example, at a stationarity that is asked for more and more.",
   source: "Wang et al. 2019, On the Convergence and Robustness of Adversarial Training",
   options: {},
   settings: { steps: 10, relativeStep: 0.25, stop: "fosc", control: "fosc" },

@@ -1,5 +1,20 @@
 import { choice } from "../../core/index.ts";
-import { abs, cast, clip, div, greater, maximum, mul, reduceMean, reduceSum, scalarLike, sign, sqrt, square, sub } from "../../ops/index.ts";
+import {
+  abs,
+  cast,
+  clip,
+  div,
+  greater,
+  maximum,
+  mul,
+  reduceMean,
+  reduceSum,
+  scalarLike,
+  sign,
+  sqrt,
+  square,
+  sub,
+} from "../../ops/index.ts";
 import type { Value } from "../../graph/index.ts";
 import { type Branch, defineRecipe } from "../recipe.ts";
 import { crossEntropyOf } from "./terms.ts";
@@ -18,7 +33,8 @@ const sumRows = (v: Value): Value =>
 const frankWolfe: Branch<Options> = {
   view: ({ attack, x, epsilon, low, high, options }) => {
     const { points, first } = attack({ watch: ({ gradient }) => abs(sign(gradient)) });
-    const seen = options.denominator === "support" && first ? first : cast(greater(abs(x), scalarLike(x, -1)), "float32");
+    const seen =
+      options.denominator === "support" && first ? first : cast(greater(abs(x), scalarLike(x, -1)), "float32");
     const change = mul(sub(points, x), seen),
       most = mul(epsilon, sqrt(maximum(sumRows(seen), scalarLike(x, 1))));
     const distortion = div(sqrt(sumRows(square(change))), most);

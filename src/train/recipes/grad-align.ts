@@ -2,7 +2,20 @@ import { bool, float } from "../../core/index.ts";
 import { stopGradient } from "../../autodiff/index.ts";
 import type { Value } from "../../graph/index.ts";
 import { crossEntropy } from "../../loss/index.ts";
-import { add, cast, div, greater, maximum, mul, reduceSum, scalarLike, sqrt, square, sub, where } from "../../ops/index.ts";
+import {
+  add,
+  cast,
+  div,
+  greater,
+  maximum,
+  mul,
+  reduceSum,
+  scalarLike,
+  sqrt,
+  square,
+  sub,
+  where,
+} from "../../ops/index.ts";
 import { adversarial, clean, defineRecipe, type Term } from "../recipe.ts";
 import { crossEntropyOf } from "./terms.ts";
 

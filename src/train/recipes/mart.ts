@@ -1,7 +1,20 @@
 import { float } from "../../core/index.ts";
 import type { Value } from "../../graph/index.ts";
 import { crossEntropy, kl } from "../../loss/index.ts";
-import { equal, exp, log, maximum, mul, neg, oneHot, reduceMax, scalarLike, softmax, sub, where } from "../../ops/index.ts";
+import {
+  equal,
+  exp,
+  log,
+  maximum,
+  mul,
+  neg,
+  oneHot,
+  reduceMax,
+  scalarLike,
+  softmax,
+  sub,
+  where,
+} from "../../ops/index.ts";
 import { adversarial, clean, defineRecipe } from "../recipe.ts";
 import { crossEntropyOf } from "./terms.ts";
 
@@ -16,7 +29,8 @@ const boosted = (logits: Value, labels: Value): Value => {
 
 export const mart = defineRecipe({
   name: "mart",
-  summary: "A boosted cross-entropy on adversarial examples, and divergence that counts most where the network is wrong.",
+  summary:
+    "A boosted cross-entropy on adversarial examples, and divergence that counts most where the network is wrong.",
   source: "Wang et al. 2020, Improving Adversarial Robustness Requires Revisiting Misclassified Examples",
   options: { beta: float({ default: 5, min: 0, help: "weight of the divergence" }) },
   branches: () => ({ clean, adversarial }),
@@ -36,7 +50,10 @@ export const mart = defineRecipe({
       weight: beta,
       reduction: "mean",
       of: ({ logits, byLabel }) => {
-        const wrong = sub(scalarLike(logits["clean"]!, 1), exp(neg(byLabel((labels) => crossEntropy(logits["clean"]!, labels)))));
+        const wrong = sub(
+          scalarLike(logits["clean"]!, 1),
+          exp(neg(byLabel((labels) => crossEntropy(logits["clean"]!, labels)))),
+        );
         return mul(kl(logits["clean"]!, logits["adversarial"]!), wrong);
       },
     },

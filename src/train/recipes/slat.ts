@@ -31,7 +31,10 @@ const latent: Branch<Options> = {
     });
     const missing = wanted.find((name) => !seen[name]);
     if (missing !== undefined)
-      throw new TemperError("bad-option", `slat: the network has no layer "${missing}" (--taps). Known: ${known.join(", ")}.`);
+      throw new TemperError(
+        "bad-option",
+        `slat: the network has no layer "${missing}" (--taps). Known: ${known.join(", ")}.`,
+      );
     const [slope, ...slopes] = gradient(crossEntropy(logits, labels), [x, ...wanted.map((name) => seen[name]!)]);
     const fixed = new Map(wanted.map((name, i) => [name, stopGradient(slopes[i]!)]));
     return {

@@ -11,7 +11,12 @@ export const crossEntropyOf = (branch: string, enters: Term<unknown>["enters"]):
 });
 
 /** Divergence of what the network says of one branch from what it says of another, averaged. */
-export const divergence = (from: string, to: string, weight: number, enters: Term<unknown>["enters"]): Term<unknown> => ({
+export const divergence = (
+  from: string,
+  to: string,
+  weight: number,
+  enters: Term<unknown>["enters"],
+): Term<unknown> => ({
   name: "kl",
   enters,
   reads: [from, to],
