@@ -1,6 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
 import type { Document, LineCounter, Node, Pair, Scalar, YAMLMap } from "yaml";
-import { flagName, nearest, type Option, type OptionSpec, TemperError } from "../core/index.ts";
+import { flagName, isTemperError, nearest, type Option, type OptionSpec, TemperError } from "../core/index.ts";
 
 /** Option names by the section of a file that may hold them. */
 export type Sections = Readonly<Record<string, readonly string[]>>;
@@ -61,15 +61,22 @@ export const parseConfig = async (
 
   const found: Record<string, unknown> = {},
     places: Record<string, number> = {};
+  /** What an option says about the parts of a value has no place yet. */
+  const parseAt = (at: number, option: Option<unknown>, given: unknown): unknown => {
+    try {
+      return option.parse(given);
+    } catch (error) {
+      if (!isTemperError(error)) throw error;
+      return refuse(at, error.message);
+    }
+  };
   const set = (name: string, key: Scalar<string>, value: Node | null): void => {
     const at = (value?.range ?? key.range!)[0];
     if (name in places)
       refuse(at, `${flagName(name)} is set twice, first at ${place(places[name]!)}. Take one of them away.`);
     places[name] = at;
-    if (yaml.isMap(value))
-      refuse(at, `${key.value} must be ${spec[name]!.expected}, got a section. ${remedy(spec[name]!)}`);
     const given: unknown = value?.toJS(document);
-    const parsed: unknown = given === null ? undefined : spec[name]!.parse(given);
+    const parsed: unknown = given === null ? undefined : parseAt(at, spec[name]!, given);
     if (parsed === undefined)
       refuse(at, `${key.value} must be ${spec[name]!.expected}, got ${shown(given)}. ${remedy(spec[name]!, given)}`);
     found[name] = parsed;
@@ -126,7 +133,10 @@ const remedy = (option: Option<unknown>, given?: unknown): string => {
   if (near !== undefined) return `Did you mean ${near}?`;
   if ((option.kind === "text" || option.kind === "choice") && ["number", "boolean"].includes(typeof given))
     return `Put it in quotes: "${String(given)}".`;
-  const usual =
-    option.default === undefined || option.default === "" ? "" : ` for the default, ${String(option.default)}`;
+  const { default: value } = option,
+    usual =
+      ["number", "string", "boolean"].includes(typeof value) && value !== ""
+        ? ` for the default, ${String(value)}`
+        : "";
   return `Mend it, or leave it out${usual}.`;
 };

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { bool, choice, float, int, many, numbers, size, text } from "temper/core";
+import { bool, choice, float, int, many, numbers, size, TemperError, text } from "temper/core";
 import type { AnyCommand } from "temper/cli";
 import { afterAll, describe, expect, it } from "vitest";
 import { parseConfig } from "../../dist/cli/config-file.js";
@@ -21,6 +21,14 @@ const spec = {
   mean: numbers({ default: [], help }),
   group: many({ help }),
   memory: size({ default: 0, help }),
+  rule: {
+    ...text({ default: "", help }),
+    parse: (given: unknown) => {
+      if (typeof given !== "object" || given === null) return undefined;
+      if ("rate" in given) throw new TemperError("bad-option", "rule has no option rate. Did you mean lr?");
+      return given;
+    },
+  },
 };
 const sections = {
   attack: ["attackSteps", "randomStart", "epsilon"],
@@ -72,6 +80,7 @@ optimizer:
       attackSteps: 3,
     });
     expect(await read("optimizer: adam")).toEqual({ optimizer: "adam" });
+    expect(await read("rule: { lr: 1 }")).toEqual({ rule: { lr: 1 } }); // an option that takes a record
     for (const empty of ["", "# nothing\n", "---\n"]) expect(await read(empty)).toEqual({});
   });
 
@@ -95,7 +104,7 @@ optimizer:
     ["attack:\n  steps: 101", "run.yaml:2:10: steps must be an integer from 1 to 100, got 101."],
     ["lr: .nan", "lr must be a number"],
     ["lr: [1]", "lr must be a number from 0 to Infinity, got [1]."],
-    ["lr:\n  a: 1", "run.yaml:2:3: lr must be a number from 0 to Infinity, got a section."],
+    ["lr:\n  a: 1", 'run.yaml:2:3: lr must be a number from 0 to Infinity, got {"a":1}.'],
     ["randomStart: yes", 'randomStart must be true or false, got "yes".'],
     ["optimizer: adm", 'optimizer must be one of sgd, adam, got "adm". Did you mean adam?'],
     ["range: 5000", 'range must be text, got 5000. Put it in quotes: "5000".'],
@@ -108,6 +117,8 @@ optimizer:
     ["a: 1\n---\nb: 2", "multiple documents"],
     ["lr: !!js/function x", "Unresolved tag"],
     ["? [1]\n: 2", "run.yaml:1:3"],
+    ["lr: 1\nrule:\n  rate: 1", "run.yaml:3:3: rule has no option rate. Did you mean lr?"],
+    ["rule: 3", "rule must be text, got 3."],
     ["config: other.yaml", "has no option config"],
   ])("%j is refused with its place and a remedy", async (source, message) => {
     const text = await failure(source);
