@@ -22,7 +22,7 @@ export const trainPage = (folder: string, title: string, events: boolean): Train
       history: (history ?? manifest.history).map(numbersOf),
       notes,
       finished,
-      created: new Date().toISOString(),
+      writtenAt: new Date().toISOString(),
     });
     await replaceFile(join(folder, "index.html"), page);
   };
