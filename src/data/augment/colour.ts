@@ -106,16 +106,14 @@ export const autocontrast = (image: ImageView): void => {
 /** Makes all bytes about equally frequent in every channel, by the histogram as Pillow does it. */
 export const equalize = (image: ImageView): void =>
   eachChannel(image, (channel) => {
-    const counts = new Uint32Array(256);
+    const counts = new Uint32Array(256),
+      table = new Float32Array(256);
+    let last = 0;
     for (let i = 0; i < channel.length; i++) counts[byteOf(channel[i]!, image.range)]!++;
-    const used = counts.filter((count) => count > 0),
-      step = Math.floor((channel.length - used.at(-1)!) / 255);
+    for (let byte = 0; byte < 256; byte++) if (counts[byte]! > 0) last = counts[byte]!;
+    const step = Math.floor((channel.length - last) / 255);
     if (step === 0) return;
-    let sum = Math.floor(step / 2);
-    const table = Float32Array.from(counts, (count) => {
-      const byte = Math.min(255, Math.floor(sum / step));
-      sum += count;
-      return fromByte(byte, image.range);
-    });
+    for (let byte = 0, sum = Math.floor(step / 2); byte < 256; sum += counts[byte++]!)
+      table[byte] = fromByte(Math.min(255, Math.floor(sum / step)), image.range);
     for (let i = 0; i < channel.length; i++) channel[i] = table[byteOf(channel[i]!, image.range)]!;
   });
