@@ -52,7 +52,10 @@ export const isGraph = (value: Attribute | undefined): value is Graph =>
 
 /** Nodes of a graph, and of the graphs inside of them. */
 export const allNodes = (graph: Graph): readonly Node[] =>
-  graphNodes(graph).flatMap((node) => [node, ...Object.values(node.attributes).filter(isGraph).flatMap(allNodes)]);
+  graphNodes(graph).flatMap((node) => {
+    const bodies = Object.values(node.attributes).filter(isGraph);
+    return bodies.length > 0 ? [node, ...bodies.flatMap(allNodes)] : node;
+  });
 
 /** Checks the invariants that types do not hold. @throws TemperError `bad-graph` */
 export const verify = (graph: Graph): void => {
@@ -131,9 +134,13 @@ export const bind = (graph: Graph, values: Readonly<Record<string, Value>>): Gra
   return rewrite(graph, () => undefined, replaced);
 };
 
+/** The inputs of a graph for one batch size. */
+export const inputsOf = (graph: Graph, batch: number): readonly Value[] =>
+  graph.inputs.map(({ node, dtype, shape }) => input(node.name, dtype, concretize(shape, batch)));
+
 /** The graph for one batch size, which lowerings may then rely on. */
 export const withBatch = (graph: Graph, batch: number): Graph => {
-  const inputs = graph.inputs.map(({ node, dtype, shape }) => input(node.name, dtype, concretize(shape, batch)));
+  const inputs = inputsOf(graph, batch);
   return createGraph(graph.name, inputs, apply(graph, Object.fromEntries(inputs.map((v) => [v.node.name, v]))));
 };
 

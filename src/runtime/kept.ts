@@ -1,4 +1,7 @@
 import { createHasher } from "../core/index.ts";
+import { version } from "../version.ts";
+import { host, physicalCores } from "./cores.ts";
+import { onnxruntimeVersion } from "./ort.ts";
 
 // Asked for when there is a folder: a page has none, and may import this file.
 const fs = (): typeof import("node:fs") => process.getBuiltinModule("node:fs");
@@ -47,6 +50,13 @@ export const readKept = <T>(name: string, accepts: (value: unknown) => value is 
 /** Keeps a value under a name. @returns whether that was possible */
 export const keep = (name: string, value: unknown): boolean => write(name, `${JSON.stringify(value)}\n`);
 
+/** The name of what was found out about this machine and what makes its kernels; `more`: what else it depends on. */
+export const nameHere = (kind: string, ...more: readonly (string | number)[]): string => {
+  const { cpu, platform } = host(),
+    machine = [cpu, physicalCores(), platform, onnxruntimeVersion(), version, ...more];
+  return `${kind}-${createHasher().text(JSON.stringify(machine)).digest()}.json`;
+};
+
 /** Lowered graphs, as sessions are made from them. */
 const MODELS = "lowered";
 /** Of all of them; the ones that were not used for longest go first. */
@@ -59,7 +69,7 @@ const digestOf = (bytes: Uint8Array): Uint8Array => new TextEncoder().encode(cre
 export const keptBytes = (key: string, make: () => Uint8Array): Uint8Array => {
   const name = `${MODELS}/${createHasher().text(key).digest()}`;
   const found = read(name),
-    bytes = found?.slice(DIGEST);
+    bytes = found?.subarray(DIGEST);
   if (found && bytes && digestOf(bytes).every((digit, i) => digit === found[i])) {
     touch(name);
     return bytes;

@@ -56,7 +56,8 @@ const isLarge = (tensor: TensorProto): boolean => {
   return sizes.reduce((product, size) => product * (size > 0 ? size : SOME_BATCH), 1) >= LARGE;
 };
 
-const inputOf = ({ name, dataType, dims }: TensorProto): ValueInfoProto => ({
+/** Of open length: a value whose rank is known but whose sizes are not is compared with every free buffer, in vain. */
+const inputOf = ({ name, dataType }: TensorProto): ValueInfoProto => ({
   name: name!,
-  type: { tensorType: { elemType: dataType!, shape: { dim: dims!.map((dimValue) => ({ dimValue })) } } },
+  type: { tensorType: { elemType: dataType!, shape: { dim: [{ dimParam: "rank" }] } } },
 });

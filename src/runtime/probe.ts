@@ -1,13 +1,11 @@
-import { createHasher, f32, sizeOf, type Tensor } from "../core/index.ts";
+import { f32, sizeOf, type Tensor } from "../core/index.ts";
 import { allNodes, constant, createGraph, type Graph, input, type Value } from "../graph/index.ts";
 import { conv, relu } from "../ops/index.ts";
-import { version } from "../version.ts";
 import { blockSize } from "./block.ts";
-import { host, physicalCores } from "./cores.ts";
+import { physicalCores } from "./cores.ts";
 import { encode } from "./encode.ts";
-import { keep, readKept } from "./kept.ts";
+import { keep, nameHere, readKept } from "./kept.ts";
 import { lowerForCpu, MIN_CHANNELS, type Winograd } from "./lower/index.ts";
-import { onnxruntimeVersion } from "./ort.ts";
 import { createSession, type Session } from "./session.ts";
 
 /** Two convolutions one after the other, direct and by Winograd's algorithm. */
@@ -64,12 +62,7 @@ const choose = async (): Promise<WinogradChoice> => {
 /** What stands in the file while it is measured: no choice. */
 const undecided = null;
 
-/** By machine, and by what makes the kernels. */
-const fileName = (): string => {
-  const { cpu, platform } = host(),
-    machine = [cpu, physicalCores(), platform, onnxruntimeVersion(), version];
-  return `winograd-${createHasher().text(JSON.stringify(machine)).digest()}.json`;
-};
+const fileName = (): string => nameHere("winograd");
 
 const isChoice = (value: unknown): value is WinogradChoice => {
   const { minChannels, measured } = (value ?? {}) as Partial<Record<keyof WinogradChoice, unknown>>;

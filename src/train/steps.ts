@@ -1,5 +1,5 @@
 import type { Tensor } from "../core/index.ts";
-import { BATCH, createGraph, type Graph, input, withBatch } from "../graph/index.ts";
+import { BATCH, createGraph, type Graph, input } from "../graph/index.ts";
 import { scan } from "../ops/index.ts";
 import {
   blockSize,
@@ -46,7 +46,7 @@ export const createSteps = async (
   const block = await blockSize(),
     names = Object.keys(shapes),
     ordered = names.filter((name) => isPackable(shapes[name]!, block));
-  const one = packEnds(withBatch(step, batchSize), [...ordered, ...ordered.map(nextName)], block);
+  const one = packEnds(step, [...ordered, ...ordered.map(nextName)], block, batchSize);
   // A loop takes the memory of all that it gives before it begins: one step is compiled as it is.
   let program: Program = await runtime.compile(one, options),
     isLoop = false;

@@ -159,15 +159,14 @@ export const cpuPasses: readonly Pass[] = [
     run: trailingOnes,
   },
   {
-    name: "tidy",
-    summary: "chains of reshapes and equal nodes that the layouts left",
-    when: ({ block }) => block > 0,
-    run: (graph) => mergeCommon(simplifyAlgebra(graph)),
-  },
-  {
     name: "row-moves",
     summary: "transpositions that leave rows whole, as gathers of the rows",
     run: rowMoves,
+  },
+  {
+    name: "tidy",
+    summary: "chains of reshapes and equal nodes that the layouts and gathers left",
+    run: (graph) => mergeCommon(simplifyAlgebra(graph)),
   },
   {
     name: "pad-pools",

@@ -7,6 +7,7 @@ import {
   defineOp,
   emit,
   emitAll,
+  inputsOf,
   type Graph,
   rewrite,
   type Shape,
@@ -91,15 +92,17 @@ export const unpacked = (w: Value, block: number): Value =>
  * that feeds its outputs back converts nothing.
  *
  * @param names  inputs and outputs; others than packable ones are left alone
+ * @param batch  makes it the graph for one batch size as well, in the same walk over it
  */
-export const packEnds = (graph: Graph, names: Iterable<string>, block: number): Graph => {
+export const packEnds = (graph: Graph, names: Iterable<string>, block: number, batch?: number): Graph => {
   const wanted = new Set(names);
   const ends = ({ shape }: Value, name: string): boolean => wanted.has(name) && isPackable(shape, block);
-  const values = graph.inputs.map((v) => [v.node.name, ends(v, v.node.name) ? unpacked(v, block) : v] as const);
+  const inputs = batch === undefined ? graph.inputs : inputsOf(graph, batch);
+  const values = inputs.map((v) => [v.node.name, ends(v, v.node.name) ? unpacked(v, block) : v] as const);
   const outputs = Object.entries(apply(graph, Object.fromEntries(values))).map(
     ([name, v]) => [name, ends(v, name) ? packed(v, block) : v] as const,
   );
-  return createGraph(graph.name, graph.inputs, Object.fromEntries(outputs));
+  return createGraph(graph.name, inputs, Object.fromEntries(outputs));
 };
 
 /** Element by element operators on packed weights stay packed: an optimizer's step. */
