@@ -26,7 +26,7 @@ const write = (name: string, data: string | Uint8Array): boolean => {
     fs().renameSync(temporary, file);
     return true;
   } catch {
-    fs().rmSync(temporary, { force: true });
+    if (fs().existsSync(temporary)) fs().rmSync(temporary, { force: true });
     return false;
   }
 };

@@ -33,7 +33,10 @@ const asked = (root: string | undefined): { choice: WinogradChoice; wide: unknow
   expect(stderr).toBe("");
   return JSON.parse(stdout) as ReturnType<typeof asked>;
 };
-const kept = (): string[] => readdirSync(folder).map((name) => join(folder, name));
+const kept = (of = "winograd"): string[] =>
+  readdirSync(folder)
+    .filter((name) => name.startsWith(of))
+    .map((name) => join(folder, name));
 
 describe.runIf(block > 0)("the choice between direct and Winograd's convolutions", () => {
   it("is measured once, kept, and used where a graph depends on it", () => {
@@ -59,6 +62,16 @@ describe.runIf(block > 0)("the choice between direct and Winograd's convolutions
       expect(kept().map((file) => JSON.parse(readFileSync(file, "utf8")) as unknown)).toEqual([choice]);
     },
   );
+
+  it("the block's self-test is made once, and believed", () => {
+    const [file, ...others] = kept("block");
+    expect(others).toEqual([]);
+    expect(JSON.parse(readFileSync(file!, "utf8"))).toBe(true);
+    writeFileSync(file!, "false");
+    expect(asked(folder).wide).toBe(true); // portable, where nothing is to be chosen
+    rmSync(file!);
+    expect(asked(folder).wide).not.toBe(true);
+  });
 
   it("is the default where it cannot be kept: it must not change from run to run", () => {
     const root = kept()[0]!; // no folder

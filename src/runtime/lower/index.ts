@@ -159,14 +159,15 @@ export const cpuPasses: readonly Pass[] = [
     run: trailingOnes,
   },
   {
-    name: "row-moves",
-    summary: "transpositions that leave rows whole, as gathers of the rows",
-    run: rowMoves,
+    name: "tidy",
+    summary: "chains of reshapes and equal nodes that the layouts left",
+    when: ({ block }) => block > 0,
+    run: (graph) => mergeCommon(simplifyAlgebra(graph)),
   },
   {
-    name: "tidy",
-    summary: "chains of reshapes and equal nodes that the layouts and gathers left",
-    run: (graph) => mergeCommon(simplifyAlgebra(graph)),
+    name: "row-moves",
+    summary: "transpositions that leave rows whole, as gathers of the rows, without the chains of reshapes around them",
+    run: (graph) => simplifyAlgebra(rowMoves(graph)),
   },
   {
     name: "pad-pools",
