@@ -28,7 +28,7 @@ const timed = async (stage, work) => {
   return result;
 };
 
-if (flags.kept) keepIn(join(tmpdir(), "h6-kept"));
+if (flags.kept) keepIn(join(tmpdir(), "temper-bench-kept"));
 const block = await timed("start", blockSize);
 const graph = await timed("differentiate", async () => {
   const definition = model("resnet-18", { inputShape: [3, 32, 32], classes: 10 });
