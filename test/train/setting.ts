@@ -58,7 +58,7 @@ export const outcomeOf = async (folder: string): Promise<Record<string, unknown>
   const { seconds: _, tensors, history, ...rest }: RunState & { readonly tensors: string } = await readManifest(folder);
   return {
     ...rest,
-    history: history.map(({ seconds: __, ...record }) => record),
+    history: history.map(({ seconds: _1, imagesPerSecond: _2, idleShare: _3, ...record }) => record),
     state: hashOf(join(folder, tensors)),
     model: hashOf(join(folder, "model.onnx")),
   };
