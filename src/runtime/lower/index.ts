@@ -16,6 +16,7 @@ import { channelTransposes } from "./channel-transposes.ts";
 import { flipStride1 } from "./flip-stride-1.ts";
 import { loopInvariants } from "./loop-invariants.ts";
 import { packedWeights } from "./packed.ts";
+import { padChannels } from "./pad-channels.ts";
 import { padPools } from "./pad-pools.ts";
 import { phaseDataGrad } from "./phase-data-grad.ts";
 import { recurrentGradients } from "./recurrent.ts";
@@ -87,6 +88,11 @@ export const cpuPasses: readonly Pass[] = [
     summary: "gradients of recurrent networks as loops, one forward and one back",
     run: recurrentGradients,
   },
+  blockedPass(
+    "pad-channels",
+    "channels of convolutions that fill no blocks of the runtime's layout, with zeros behind them",
+    padChannels,
+  ),
   {
     name: "winograd",
     summary:

@@ -13,11 +13,56 @@ export type Image = readonly [number, number];
 /** Tiles over an image, down and across; the last ones may reach beyond it. */
 export const tilesOf = (image: Image): Image => [Math.ceil(image[0] / TILE), Math.ceil(image[1] / TILE)];
 
+/** Tiles as a convolution takes them: over every second pixel, say, of each axis, from every start. */
+export interface Tiling {
+  readonly image: Image;
+  readonly dilations: Image;
+}
+/** Tiles of each start, down and across. */
+const tilesOfEach = ({ image: [h, w], dilations: [dy, dx] }: Tiling): Image =>
+  tilesOf([Math.ceil(h / dy), Math.ceil(w / dx)]);
+export const countTiles = (tiling: Tiling): number => {
+  const [rows, columns] = tilesOfEach(tiling);
+  return tiling.dilations[0] * tiling.dilations[1] * rows * columns;
+};
+/** Calls for every tile with the pixel at its corner. */
+const eachTile = (tiling: Tiling, visit: (tile: number, y: number, x: number) => void): void => {
+  const { dilations } = tiling,
+    [rows, columns] = tilesOfEach(tiling);
+  let tile = 0;
+  for (let py = 0; py < dilations[0]; py++)
+    for (let px = 0; px < dilations[1]; px++)
+      for (let row = 0; row < rows; row++)
+        for (let column = 0; column < columns; column++)
+          visit(tile++, py + row * TILE * dilations[0], px + column * TILE * dilations[1]);
+};
+
+/** Calls for every place of every tile's window that lies in the image; windows are `width` pixels wide, and begin `before` ahead of the tile. */
+export const eachPlace = (
+  tiling: Tiling,
+  width: number,
+  before: number,
+  visit: (tile: number, place: number, pixel: number) => void,
+): void => {
+  const {
+      image: [h, w],
+      dilations: [dy, dx],
+    } = tiling,
+    [, across] = tilesOf([h, w]);
+  eachTile(tiling, (tile, top, left) => {
+    for (let place = 0; place < width * width; place++) {
+      const y = top + dy * (Math.floor(place / width) - before),
+        x = left + dx * ((place % width) - before);
+      if (y >= 0 && y < h && x >= 0 && x < w) visit(tile, place, pixelAt(y, x, across));
+    }
+  });
+};
+
 /** Whether tiles cover the image and nothing else. */
 export const isWhole = (image: Image): boolean => image.every((size) => size % TILE === 0);
 
 /** The place of a pixel: tile by tile. */
-export const pixelAt = (y: number, x: number, across: number): number =>
+const pixelAt = (y: number, x: number, across: number): number =>
   (Math.floor(y / TILE) * across + Math.floor(x / TILE)) * PIXELS + (y % TILE) * TILE + (x % TILE);
 
 /** [N, C, H, W] -> [pixels, C, 1, N]; an image of one pixel stays one pixel, to be broadcast. */

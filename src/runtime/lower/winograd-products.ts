@@ -3,7 +3,8 @@ import { constant, constantOf, type Shape, type Value } from "../../graph/index.
 import { gather, matmul, pad, reshape, transpose } from "../../ops/index.ts";
 import { blocked, blockedConv, plain } from "./blocked.ts";
 import { exchangedBlocks, packed, unpacked } from "./packed.ts";
-import { type Image, pixelAt, PIXELS, TILE, tilesOf } from "./pixel-major.ts";
+import { all } from "./conv-form.ts";
+import { countTiles, eachPlace, PIXELS, TILE, type Tiling } from "./pixel-major.ts";
 
 /** Input pixels under a tile of outputs, along an axis and in all: as many products are done for each tile. */
 const WINDOW = TILE + 2;
@@ -39,38 +40,71 @@ const BIAS_TAP = WINDOW + 1;
  * 3x3 convolution of stride 1, from pixel-major to pixel-major.
  * @param kernel  {@link kernelOf} or {@link backwardKernelOf}
  */
-export const convolve = (x: Value, kernel: Value, bias: Value | undefined, image: Image): Value => {
+export const convolve = (x: Value, kernel: Value, bias: Value | undefined, tiling: Tiling): Value => {
   const [pixels, ins, , batch] = x.shape as [number, number, number, number],
     outs = kernel.shape[0]! / TAPS,
-    tiles = pixels / PIXELS;
-  const taps = reshape(transformed(x, image), [tiles, TAPS * ins, 1, batch]);
+    tiles = countTiles(tiling);
+  const taps = reshape(transformed(x, tiling), [tiles, TAPS * ins, 1, batch]);
   const products = blockedConv(taps, kernel, { group: TAPS, bias: bias && onBiasTap(bias) });
   const back = matmul(constant(outputTransform), reshape(products, [tiles, TAPS, outs * batch]));
-  return plain(reshape(back, [pixels, outs, 1, batch]));
+  const ordered = all(tiling.dilations, 1)
+    ? back
+    : gather(reshape(back, [tiles * PIXELS, outs * batch]), indices(placesOf(pixels, tiling)), 0);
+  return plain(reshape(ordered, [pixels, outs, 1, batch]));
+};
+
+/** For every pixel of the pixel-major image its place in the tiles; those beyond the image are given any. */
+const placesOf = (pixels: number, tiling: Tiling): Int32Array => {
+  const places = new Int32Array(pixels);
+  eachPlace(tiling, TILE, 0, (tile, place, pixel) => (places[pixel] = tile * PIXELS + place));
+  return places;
 };
 
 /**
- * The weight gradient [O, C, 3, 3] of such a convolution: the transforms of its transposed products. For whole tiles, and
- * batches that are multiples of the block.
+ * The weight gradient [O, C, 3, 3] of such a convolution: the transforms of its transposed products. Examples fill
+ * whole blocks, with zeros behind them where there are fewer.
  * @param x  [pixels, C, 1, N]
  * @param g  cotangent of the output, [pixels, O, 1, N]
  */
-export const weightGrad = (x: Value, g: Value, image: Image, block: number): Value => {
-  const [pixels, ins, , batch] = x.shape as [number, number, number, number],
+export const weightGrad = (x: Value, g: Value, tiling: Tiling, block: number): Value => {
+  const [, ins, , batch] = x.shape as [number, number, number, number],
     outs = g.shape[1]!,
-    tiles = pixels / PIXELS,
-    depth = tiles * batch;
-  const windows = reshape(exampleWindows(x, image, block), [1, TAPS * depth, 1, ins]);
-  // [36, O / b, tiles, N, b (outputs)]
-  const byTile = reshape(blocked(g), [tiles, PIXELS, outs / block, batch * block]);
+    filled = Math.ceil(batch / block) * block,
+    depth = countTiles(tiling) * filled;
+  const windows = reshape(exampleWindows(withExamples(x, filled, block), tiling, block), [1, TAPS * depth, 1, ins]);
   const cotangents = matmul(
     constant(outputTransposed),
-    reshape(transpose(byTile, [1, 2, 0, 3]), [PIXELS, outs * depth]),
+    reshape(tilesByPlace(g, tiling, filled, block), [PIXELS, outs * depth]),
   );
   const products = blockedConv(windows, reshape(cotangents, [TAPS * outs, depth, 1, 1]), { group: TAPS });
   const taps = matmul(constant(kernelTransposed), reshape(products, [TAPS, outs * ins])); // [9, O / b, C / b, b, b]
   const ordered = transpose(reshape(taps, [9, (outs * ins) / block ** 2, block ** 2]), [1, 0, 2]);
   return unpacked(reshape(ordered, [outs, ins, 3, 3]), block);
+};
+
+/** Pixel-major x [pixels, C, 1, N] with more examples, of zeros. */
+const withExamples = (x: Value, count: number, block: number): Value => {
+  const [pixels, channels, , batch] = x.shape as [number, number, number, number];
+  if (count === batch) return x;
+  const rows = reshape(blocked(x), [pixels, channels / block, batch, block]);
+  return plain(reshape(pad(rows, [0, 0, 0, 0, 0, 0, count - batch, 0]), [pixels, channels, 1, count]));
+};
+
+/** The cotangent's tiles [16, O / b, tiles, N, b (outputs)]; zeros beyond the image. */
+const tilesByPlace = (g: Value, tiling: Tiling, filled: number, block: number): Value => {
+  const [pixels, outs, , batch] = g.shape as [number, number, number, number],
+    inner = outs / block,
+    tiles = countTiles(tiling);
+  const pixelOf = new Int32Array(PIXELS * tiles).fill(pixels);
+  eachPlace(tiling, TILE, 0, (tile, place, pixel) => (pixelOf[place * tiles + tile] = pixel));
+  const planes = reshape(blocked(g), [pixels, inner, batch, block]);
+  const whole = pad(planes, [0, 0, 0, 0, pixelOf.includes(pixels) ? 1 : 0, 0, filled - batch, 0]);
+  const index = new Int32Array(PIXELS * inner * tiles);
+  let next = 0;
+  for (let place = 0; place < PIXELS; place++)
+    for (let o = 0; o < inner; o++)
+      for (let tile = 0; tile < tiles; tile++) index[next++] = pixelOf[place * tiles + tile]! * inner + o;
+  return gather(reshape(whole, [whole.shape[0]! * inner, filled * block]), indices(index), 0);
 };
 
 /** Weights [O, C, 3, 3] -> [36 O, C, 1, 1] blocked, a group a tap; for constant ones once, when the runtime loads the graph. */
@@ -115,22 +149,21 @@ const kernelAt = (
 const MAX_JOINED = 4;
 
 /** x [pixels, C, 1, N] -> [tiles, 36, C N]: the input transform of every tile, zeros around the image. */
-const transformed = (x: Value, image: Image): Value => {
+const transformed = (x: Value, tiling: Tiling): Value => {
   const [pixels, ins, , batch] = x.shape as [number, number, number, number],
     width = ins * batch,
     rows = reshape(blocked(x), [pixels, width]),
-    [down, across] = tilesOf(image),
-    count = down * across;
+    count = countTiles(tiling);
   if (count <= MAX_JOINED) {
-    const matrix = inputMatrix(image, count * PIXELS, (pixel) => pixel);
-    return reshape(matmul(constant(float32(matrix, [count * TAPS, count * PIXELS])), rows), [count, TAPS, width]);
+    const matrix = inputMatrix(tiling, pixels, (pixel) => pixel);
+    return reshape(matmul(constant(float32(matrix, [count * TAPS, pixels])), rows), [count, TAPS, width]);
   }
   const index = new Int32Array(count * TAPS);
-  const matrix = inputMatrix(image, TAPS, (pixel, tile, tap) => {
+  const matrix = inputMatrix(tiling, TAPS, (pixel, tile, tap) => {
     index[tile * TAPS + tap] = pixel;
     return tap;
   });
-  const windows = gather(rows, constant({ dtype: "int32", shape: [count * TAPS], data: index }), 0);
+  const windows = gather(rows, indices(index), 0);
   return matmul(constant(float32(matrix, [count, TAPS, TAPS])), reshape(windows, [count, TAPS, width]));
 };
 
@@ -138,19 +171,18 @@ const transformed = (x: Value, image: Image): Value => {
  * The same with the examples of all tiles as channels, [36, tiles, N / b, C, b (examples)]. Of few tiles in an order of
  * their own, else out of what the forward pass made of x.
  */
-const exampleWindows = (x: Value, image: Image, block: number): Value => {
+const exampleWindows = (x: Value, tiling: Tiling, block: number): Value => {
   const [pixels, ins, , batch] = x.shape as [number, number, number, number],
-    [down, across] = tilesOf(image),
-    count = down * across;
+    count = countTiles(tiling);
   /** Channels and examples of each row exchanged: [rows, N / b, C / b, b (channels), b (examples)]. */
   const byExample = (rows: Value, perm: readonly number[], shape: readonly number[]): Value => {
     const pieces = blocked(reshape(rows, [sizeOf(rows.shape) / (batch * block), batch, 1, block]));
     return transpose(reshape(pieces, [...shape, ins / block, batch / block, block * block]), perm);
   };
-  if (count > MAX_JOINED) return byExample(transformed(x, image), [1, 0, 3, 2, 4], [count, TAPS]);
+  if (count > MAX_JOINED) return byExample(transformed(x, tiling), [1, 0, 3, 2, 4], [count, TAPS]);
   const matrix = inputMatrix(
-    image,
-    count * PIXELS,
+    tiling,
+    pixels,
     (pixel) => pixel,
     (tile, tap) => tap * count + tile,
   );
@@ -158,27 +190,15 @@ const exampleWindows = (x: Value, image: Image, block: number): Value => {
   return matmul(constant(float32(matrix, [TAPS * count, pixels])), rows);
 };
 
-/** Calls for every tile and every tap of its window that lies in the image. */
-const eachWindow = ([h, w]: Image, visit: (tile: number, tap: number, pixel: number) => void): void => {
-  const [rows, across] = tilesOf([h, w]);
-  for (let tile = 0; tile < rows * across; tile++)
-    for (let tap = 0; tap < TAPS; tap++) {
-      const y = Math.floor(tile / across) * TILE + Math.floor(tap / WINDOW) - 1,
-        x = (tile % across) * TILE + (tap % WINDOW) - 1;
-      if (y >= 0 && y < h && x >= 0 && x < w) visit(tile, tap, pixelAt(y, x, across));
-    }
-};
-
 /** For every tile the 36 x `columns` matrix whose columns stand for pixels, where `columnOf` says, and rows for transformed taps where `rowOf` does. */
 const inputMatrix = (
-  image: Image,
+  tiling: Tiling,
   columns: number,
   columnOf: (pixel: number, tile: number, tap: number) => number,
   rowOf: (tile: number, tap: number) => number = (tile, tap) => tile * TAPS + tap,
 ): Float32Array => {
-  const [rows, across] = tilesOf(image);
-  const matrix = new Float32Array(rows * across * TAPS * columns);
-  eachWindow(image, (tile, tap, pixel) => {
+  const matrix = new Float32Array(countTiles(tiling) * TAPS * columns);
+  eachPlace(tiling, WINDOW, 1, (tile, tap, pixel) => {
     const column = columnOf(pixel, tile, tap);
     for (let out = 0; out < TAPS; out++)
       matrix[rowOf(tile, out) * columns + column] = inputTransform[out * TAPS + tap]!;
@@ -217,3 +237,5 @@ const float32 = (data: Float32Array, shape: Shape): Tensor => ({
   shape,
   data: data as Float32Array<ArrayBuffer>,
 });
+const indices = (data: Int32Array): Value =>
+  constant({ dtype: "int32", shape: [data.length], data: data as Int32Array<ArrayBuffer> });

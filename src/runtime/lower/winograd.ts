@@ -25,7 +25,7 @@ import {
 } from "../../ops/index.ts";
 import { all, convForm } from "./conv-form.ts";
 import { isElementwise, isScalar } from "./elementwise.ts";
-import { type Image, imageMajor, isWhole, pixelMajor, PIXELS, tilesOf } from "./pixel-major.ts";
+import { countTiles, type Image, imageMajor, isWhole, pixelMajor, PIXELS, type Tiling } from "./pixel-major.ts";
 import { backwardKernelOf, convolve, kernelOf, TAPS, weightGrad } from "./winograd-products.ts";
 
 /** Fewer channels: transforms cost more than the products they save, on most machines (engine measurements). */
@@ -70,11 +70,14 @@ export const winogradConvs =
       inputs.forEach((v, i) => v && early.has(node.inputs[i]!) && twinOf(v));
       switch (kindOf(node, inputs, block, minChannels)) {
         case "forward":
-          return both(convolve(twinOf(x!), kernelOf(second!, block), bias, imageOf(x!)), imageOf(x!));
+          return both(convolve(twinOf(x!), kernelOf(second!, block), bias, tilingOf(node, x!)), imageOf(x!));
         case "data":
-          return both(convolve(twinOf(x!), backwardKernelOf(second!, block), undefined, imageOf(x!)), imageOf(x!));
+          return both(
+            convolve(twinOf(x!), backwardKernelOf(second!, block), undefined, tilingOf(node, x!)),
+            imageOf(x!),
+          );
         case "weights":
-          return [weightGrad(twinOf(x!), twinOf(second!), imageOf(x!), block)];
+          return [weightGrad(twinOf(x!), twinOf(second!), tilingOf(node, x!), block)];
         default:
       }
       const reduced = overAll(node, inputs, twins);
@@ -87,6 +90,10 @@ export const winogradConvs =
   };
 
 const imageOf = (x: Value): Image => x.shape.slice(2) as unknown as Image;
+const tilingOf = (node: Node, x: Value): Tiling => ({
+  image: imageOf(x),
+  dilations: convForm(node, 2)!.dilations as Image,
+});
 
 /** What a node computes of a 3x3 convolution that Winograd's algorithm does better. */
 const kindOf = (node: Node, [x, second, bias]: Inputs, block: number, minChannels: number): Kind | undefined => {
@@ -97,15 +104,14 @@ const kindOf = (node: Node, [x, second, bias]: Inputs, block: number, minChannel
     form = convForm(node, 2);
   const [batch] = x.shape as [number],
     image = imageOf(x),
-    [rows, columns] = tilesOf(image);
-  if (rows * columns * TAPS > MOST_PRODUCTS * image[0] * image[1]) return undefined;
-  const bound = kind !== "weights" && constantOf(w);
+    bound = kind !== "weights" && constantOf(w);
   if (Math.min(outs, ins) < minChannels || outs % block > 0 || ins % block > 0 || !all(kernel, 3)) return undefined;
-  if (form?.group !== 1 || ![form.pads, form.strides, form.dilations].every((list) => all(list, 1))) return undefined;
+  if (form?.group !== 1 || !all(form.strides, 1) || form.pads.some((p, i) => p !== form.dilations[i % 2]))
+    return undefined;
   if (!all(form.outputPadding, 0) || (bias && kind !== "forward")) return undefined;
-  if (bound) return kind;
-  if (batch < block || batch * rows * columns * PIXELS < MIN_POSITIONS) return undefined;
-  return kind !== "weights" || (batch % block === 0 && isWhole(image)) ? kind : undefined;
+  const tiles = countTiles(tilingOf(node, x));
+  if (tiles * TAPS > MOST_PRODUCTS * image[0] * image[1]) return undefined;
+  return bound || (batch >= block && batch * tiles * PIXELS >= MIN_POSITIONS) ? kind : undefined;
 };
 type Kind = "forward" | "data" | "weights";
 const KINDS = new Map<unknown, Kind>([
