@@ -20,11 +20,11 @@ export const blockedConvs =
         return undefined;
       const form = w.shape.length === 4 ? convForm(node, 2) : undefined;
       if (form && isDepthwise(w.shape, form.group, block)) return depthwise(node, x, w, bias, form);
-      if (form?.group !== 1 || !isPackable(w.shape, block)) return undefined;
+      if (!form || !isPackable(w.shape, block) || (w.shape[0]! / form.group) % block > 0) return undefined;
       if (node.op === Conv) return [plain(blockedConv(blocked(x), packed(w, block), { ...form, bias }))];
       const pads = bias ? undefined : stride1Pads(form, w.shape.slice(2));
-      const { dilations } = form;
-      return pads && [plain(blockedConv(blocked(x), backwardOrder(w, block), { pads, dilations }))];
+      const { dilations, group } = form;
+      return pads && [plain(blockedConv(blocked(x), backwardOrder(w, group, block), { pads, dilations, group }))];
     });
 
 /** Whether weights [C, 1, kh, kw] take each channel by itself, and channels fill blocks. */
@@ -45,10 +45,10 @@ const depthwise = (
   return back && [plain(blockedConv(blocked(x), weights(reversedTaps(w)), { pads: back, dilations, group }))];
 };
 
-/** w [I, O, kh, kw] of a transposed convolution -> weights of the convolution that computes it, with the taps reversed. */
-const backwardOrder = (w: Value, block: number): Value => {
+/** w [I, O / groups, kh, kw] of a transposed convolution -> weights of the convolution that computes it, with the taps reversed. */
+const backwardOrder = (w: Value, group: number, block: number): Value => {
   const [ins, outs, kh, kw] = w.shape as [number, number, number, number],
     taps = kh * kw;
   const reversed = Array.from({ length: taps }, (_, tap) => taps - 1 - tap);
-  return reshape(exchangedBlocks(w, reversed, block), [outs, ins, kh, kw]);
+  return reshape(exchangedBlocks(w, reversed, block, { group }), [group * outs, ins / group, kh, kw]);
 };

@@ -7,13 +7,15 @@ import { unpacked } from "./packed.ts";
 
 /** Up to so many input channels a block of them stays together: then one row of output has too little work. */
 const MAX_CHANNELS_BLOCKED = 128;
+/** Up to so many times the examples are worth their blocks, with zeros behind them. */
+const MOST_EXAMPLES = 4 / 3;
 
 /**
  * The weight gradient of a convolution as one blocked convolution: the examples are its channels, x is its image, and
  * the cotangent its kernel, whose taps lie as far apart as the stride of the forward pass says. Its output is as large
  * as the weights. Nothing is gathered and nothing summed afterwards, and the runtime's fastest kernel does the products.
  *
- * For batch sizes that are known, and multiples of the block (depthwise: any).
+ * For batch sizes that are known. Batches that fill no blocks get examples of zeros, where there are enough (depthwise: as they are).
  * @param block  channels a block holds, on the machine that runs the graph
  */
 export const blockedWeightGrad =
@@ -38,26 +40,32 @@ export const blockedWeightGrad =
         const pads = [top, left, bottom, right];
         return [depthwise(x, g, own, { dilations: form.strides, pads })];
       }
-      if (form.group !== 1 || batch % block > 0) return undefined;
-      const kernel = kernelOf(g, block),
-        shape = [outs, channels, kh, kw];
+      const { group } = form,
+        examples = Math.ceil(batch / block) * block;
+      if (examples > MOST_EXAMPLES * batch || (outs / group) % block > 0) return undefined;
+      const kernel = kernelOf(g, examples, block),
+        more = examples - batch,
+        shape = [outs, own[1]!, kh, kw];
       // Padding that the convolution does by itself costs it its fast path, here for most of its output.
       const [rows, columns] = [top + h + bottom, left + w + right];
       const correlate = (image: Value, inRow: number, inColumn: number): Value =>
-        blockedConv(blocked(reshape(image, [1, batch, rows * inRow, columns * inColumn])), kernel, {
+        blockedConv(blocked(reshape(image, [1, group * examples, rows * inRow, columns * inColumn])), kernel, {
           dilations: [sy * inRow, sx * inColumn],
+          group,
         });
-      if (channels % block === 0 && channels <= MAX_CHANNELS_BLOCKED) {
-        // Rows (h, block of channels), columns (w, channel of the block).
-        const blocks = channels / block;
-        const image = transpose(reshape(blocked(x), [batch, blocks, h, w * block]), [0, 2, 1, 3]);
-        const taps = correlate(padded(image, [0, top, 0, left * block, 0, bottom, 0, right * block]), blocks, block);
+      if (own[1]! % block === 0 && own[1]! <= MAX_CHANNELS_BLOCKED) {
+        // Rows (h, block of channels), columns (w, channel of the block); a group's examples after another's.
+        const blocks = own[1]! / block;
+        const image = transpose(reshape(blocked(x), [batch, group, blocks, h, w * block]), [1, 0, 3, 2, 4]);
+        const whole = padded(image, [0, 0, top, 0, left * block, 0, more, bottom, 0, right * block]);
+        const taps = correlate(whole, blocks, block);
         // [O / b, kh, C / b, kw, b (in), b (out)]
         const ordered = transpose(reshape(taps, [outs / block, kh, blocks, kw * block * block]), [0, 2, 1, 3]);
         return [unpacked(reshape(ordered, shape), block)];
       }
+      if (group > 1) return undefined;
       const last = channels % block === 0 ? channelsLast(x) : transpose(x, [0, 2, 3, 1]);
-      const taps = correlate(padded(last, [0, top, left, 0, 0, bottom, right, 0]), 1, channels);
+      const taps = correlate(padded(last, [0, top, left, 0, more, bottom, right, 0]), 1, channels);
       if (channels % block > 0) return [transpose(reshape(plain(taps), [outs, kh, kw, channels]), [0, 3, 1, 2])];
       // [O / b, kh, kw, C / b, b (in), b (out)]
       const blocks = reshape(taps, [outs / block, kh * kw, channels / block, block * block]);
@@ -85,9 +93,10 @@ const depthwise = (
 
 const padded = (x: Value, pads: readonly number[]): Value => (all(pads, 0) ? x : pad(x, pads));
 
-/** The cotangent [N, O, h, w] as weights [O, N, h, w] in the order of {@link blockedConv}. */
-const kernelOf = (g: Value, block: number): Value => {
+/** The cotangent [N, O, h, w] as weights [O, examples, h, w] in the order of {@link blockedConv}. */
+const kernelOf = (g: Value, examples: number, block: number): Value => {
   const [batch, outs, h, w] = g.shape as [number, number, number, number];
-  const pieces = reshape(blocked(g), [batch / block, block, outs / block, h * w, block]);
-  return reshape(transpose(pieces, [2, 0, 3, 1, 4]), [outs, batch, h, w]);
+  const all = padded(reshape(blocked(g), [batch, outs * h * w]), [0, 0, examples - batch, 0]);
+  const pieces = reshape(all, [examples / block, block, outs / block, h * w, block]);
+  return reshape(transpose(pieces, [2, 0, 3, 1, 4]), [outs, examples, h, w]);
 };

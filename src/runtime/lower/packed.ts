@@ -63,18 +63,25 @@ export const unpackedTaps = (w: Value, shape: WeightShape, block: number): Value
 
 /**
  * Weights [I, O, kh, kw] of a transposed convolution -> [O / b, I / b, taps, b (in), b (out)]: inputs and outputs
- * of each block exchanged, the blocks put in order. @param taps  those that are wanted, in their order
+ * of each block exchanged, the blocks put in order; of each group by itself. @param taps  those that are wanted, in their order
  * @param tapsFirst  [taps, O / b, I / b, ...] instead
  */
-export const exchangedBlocks = (w: Value, taps: readonly number[], block: number, tapsFirst = false): Value => {
+export const exchangedBlocks = (
+  w: Value,
+  taps: readonly number[],
+  block: number,
+  { tapsFirst = false, group = 1 }: { readonly tapsFirst?: boolean; readonly group?: number } = {},
+): Value => {
   const [ins, outs, kh, kw] = w.shape as WeightShape,
-    count = (ins / block) * (outs / block) * kh * kw;
+    count = (ins / block) * (outs / block) * kh * kw,
+    each = ins / group / block;
   const rounds = tapsFirst ? taps.map((tap) => [tap]) : [taps];
   const index: number[] = [];
   for (const round of rounds)
-    for (let o = 0; o < outs / block; o++)
-      for (let i = 0; i < ins / block; i++)
-        for (const tap of round) index.push(((i * outs) / block + o) * kh * kw + tap);
+    for (let first = 0; first < ins / block; first += each)
+      for (let o = 0; o < outs / block; o++)
+        for (let i = first; i < first + each; i++)
+          for (const tap of round) index.push(((i * outs) / block + o) * kh * kw + tap);
   const rows = reshape(blocked(reshape(packed(w, block), [count, block, block, 1])), [count, block * block]);
   return gather(rows, constant({ dtype: "int32", shape: [index.length], data: Int32Array.from(index) }), 0);
 };

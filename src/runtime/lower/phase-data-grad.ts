@@ -10,7 +10,8 @@ import { exchangedBlocks } from "./packed.ts";
  * too many zeros (`strided-data-grad.ts`): of a 3x3 kernel with stride 2 the four phases have 1, 2, 2 and 4 taps. One
  * Gather of whole blocks puts the pixels of all phases in their places.
  *
- * For channel counts that are multiples of the block, and strides that divide the image.
+ * For channel counts that are multiples of the block. Where a stride does not divide the image, its later phases compute
+ * a pixel beyond.
  * @param block  channels a block holds, on the machine that runs the graph
  */
 export const phaseDataGrad =
@@ -28,7 +29,7 @@ export const phaseDataGrad =
       );
       if (!ys || !xs) return undefined;
       const phases = ys.flatMap((y) => xs.map((x) => [y, x] as const)),
-        rows = ((outs / block) * size[0]! * size[1]!) / phases.length;
+        rows = (outs / block) * Math.ceil(size[0]! / ys.length) * Math.ceil(size[1]! / xs.length);
       const parts = phases.map(([y, x]) => {
         const weights = phaseWeights(w, y.taps, x.taps, block);
         const pads = [y.pads[0], x.pads[0], y.pads[1], x.pads[1]];
@@ -53,13 +54,13 @@ const phasesOf = (
   grid: number,
   size: number,
 ): readonly Phase[] | undefined => {
-  if (size % stride > 0 || kernel < stride) return undefined;
+  if (kernel < stride) return undefined;
   const phases = Array.from({ length: stride }, (_, pixel): Phase => {
     const first = (pixel + begin) % stride,
       cell = Math.floor((pixel + begin) / stride),
       count = Math.ceil((kernel - first) / stride);
     const taps = Array.from({ length: count }, (_, i) => first + stride * (count - 1 - i));
-    return { taps, pads: [count - 1 - cell, cell + size / stride - grid] };
+    return { taps, pads: [count - 1 - cell, cell + Math.ceil(size / stride) - grid] };
   });
   return phases.every(({ pads }) => pads.every((p) => p >= 0)) ? phases : undefined;
 };
@@ -83,7 +84,7 @@ const placesOf = (
   [height, width]: readonly number[],
   [down, across]: readonly [number, number],
 ): Tensor => {
-  const [rows, columns] = [height! / down, width! / across],
+  const [rows, columns] = [Math.ceil(height! / down), Math.ceil(width! / across)],
     data = new Int32Array(blocks * height! * width!);
   let next = 0;
   for (let b = 0; b < blocks; b++)

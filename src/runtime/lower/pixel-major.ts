@@ -1,3 +1,4 @@
+import type { Tensor } from "../../core/index.ts";
 import { type Value } from "../../graph/index.ts";
 import { pad, reshape, slice, transpose } from "../../ops/index.ts";
 import { blocked, plain } from "./blocked.ts";
@@ -64,6 +65,14 @@ export const isWhole = (image: Image): boolean => image.every((size) => size % T
 /** The place of a pixel: tile by tile. */
 const pixelAt = (y: number, x: number, across: number): number =>
   (Math.floor(y / TILE) * across + Math.floor(x / TILE)) * PIXELS + (y % TILE) * TILE + (x % TILE);
+
+/** Places of the pixels that lie in an image. */
+export const pixelsWithin = (image: Image): Tensor => {
+  const data = new Int32Array(image[0] * image[1]);
+  let next = 0;
+  eachPlace({ image, dilations: [1, 1] }, TILE, 0, (_tile, _place, pixel) => (data[next++] = pixel));
+  return { dtype: "int32", shape: [data.length], data };
+};
 
 /** [N, C, H, W] -> [pixels, C, 1, N]; an image of one pixel stays one pixel, to be broadcast. */
 export const pixelMajor = (x: Value, block: number): Value => {

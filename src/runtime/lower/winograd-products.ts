@@ -122,7 +122,7 @@ export const backwardKernelOf = (w: Value, block: number): Value => {
   const given = constantOf(w);
   if (given) return kernelAt(outs, ins, block, given, (o, i, tap) => (i * outs + o) * 9 + 8 - tap);
   const reversed = Array.from({ length: 9 }, (_, tap) => 8 - tap);
-  return kernelFrom(exchangedBlocks(w, reversed, block, true), outs, ins);
+  return kernelFrom(exchangedBlocks(w, reversed, block, { tapsFirst: true }), outs, ins);
 };
 
 const kernelFrom = (taps: Value, outs: number, ins: number): Value =>

@@ -1,5 +1,6 @@
 import { sameShape } from "../../core/index.ts";
 import {
+  constant,
   constantOf,
   emitAll,
   type Graph,
@@ -15,6 +16,8 @@ import {
   Conv,
   ConvTranspose,
   ConvWeightGrad,
+  Div,
+  gather,
   globalAveragePool,
   GlobalAveragePool,
   reduceMean,
@@ -25,7 +28,16 @@ import {
 } from "../../ops/index.ts";
 import { all, convForm } from "./conv-form.ts";
 import { isElementwise, isScalar } from "./elementwise.ts";
-import { countTiles, type Image, imageMajor, isWhole, pixelMajor, PIXELS, type Tiling } from "./pixel-major.ts";
+import {
+  countTiles,
+  type Image,
+  imageMajor,
+  isWhole,
+  pixelMajor,
+  PIXELS,
+  pixelsWithin,
+  type Tiling,
+} from "./pixel-major.ts";
 import { backwardKernelOf, convolve, kernelOf, TAPS, weightGrad } from "./winograd-products.ts";
 
 /** Fewer channels: transforms cost more than the products they save, on most machines (engine measurements). */
@@ -145,14 +157,17 @@ const isImage = ({ shape }: Value): boolean => shape.length === 4 && shape[2]! >
 const overAll = (node: Node, [x, list]: Inputs, twins: ReadonlyMap<Value, Value>): Value | undefined => {
   const axes = intsOf(list)?.join(),
     keep = node.attributes["keepdims"] === 1;
-  const twinOf = (image: Value | undefined): Value | undefined =>
-    image && twins.has(image) && isWhole(imageOf(image)) ? twins.get(image) : undefined;
-  const summed = node.op === ReduceSum && axes === "0,2,3" ? twinOf(x) : undefined;
-  if (summed) return reduceSum(summed, [0, 2, 3], keep);
-  const averaged =
-    node.op === ReduceMean && axes === "0" && x?.node.op === GlobalAveragePool ? twinOf(x.node.inputs[0]) : undefined;
-  return averaged && reduceMean(globalAveragePool(averaged), [0], keep);
+  const summed = node.op === ReduceSum && axes === "0,2,3" && x ? twins.get(x) : undefined;
+  if (summed && isWhole(imageOf(x!))) return reduceSum(summed, [0, 2, 3], keep);
+  const image =
+      node.op === ReduceMean && axes === "0" && x?.node.op === GlobalAveragePool ? x.node.inputs[0] : undefined,
+    averaged = image && twins.get(image);
+  return averaged && reduceMean(withinImage(globalAveragePool(averaged), imageOf(image)), [0], keep);
 };
+
+/** Numbers a pixel, without those of pixels beyond the image. */
+const withinImage = (x: Value, image: Image): Value =>
+  isWhole(image) ? x : gather(x, constant(pixelsWithin(image)), 0);
 
 /** One number, or one a channel: the same for both layouts. */
 const isPerChannel = (v: Value): boolean =>
@@ -163,6 +178,7 @@ const stays = (node: Node, inputs: Inputs, twins: ReadonlyMap<Value, Value>): bo
   if (node.op === BatchNormalization) return twins.has(inputs[0]!);
   if (!isElementwise(node)) return false;
   const { shape } = node.outputs[0]!;
+  if (node.op === Div && !isWhole(imageOf(node.outputs[0]!))) return false; // by zeros, beyond the image
   const given = inputs.filter((v): v is Value => v !== undefined && !isPerChannel(v));
   return (
     given.some((v) => twins.has(v)) &&
