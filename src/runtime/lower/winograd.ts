@@ -162,7 +162,8 @@ const overAll = (node: Node, [x, list]: Inputs, twins: ReadonlyMap<Value, Value>
   const image =
       node.op === ReduceMean && axes === "0" && x?.node.op === GlobalAveragePool ? x.node.inputs[0] : undefined,
     averaged = image && twins.get(image);
-  return averaged && reduceMean(withinImage(globalAveragePool(averaged), imageOf(image)), [0], keep);
+  if (!averaged || averaged.shape[3]! < 0) return undefined; // the batch is an axis of its image
+  return reduceMean(withinImage(globalAveragePool(averaged), imageOf(image)), [0], keep);
 };
 
 /** Numbers a pixel, without those of pixels beyond the image. */
