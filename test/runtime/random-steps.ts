@@ -59,7 +59,7 @@ export interface Bench {
   readonly batch: number;
 }
 
-const WIDTHS = [16, 32, 3, 16, 5, 24, 8, 48];
+const WIDTHS = [16, 32, 3, 28, 5, 24, 8, 48];
 const KERNELS = [3, 3, 1, 2, 4, 3, 5];
 
 const geometry = ({ pick, one, x }: Bench, most: number) => {

@@ -1,32 +1,8 @@
-import {
-  emitAll,
-  type Graph,
-  graphNodes,
-  intsOf,
-  type Node,
-  normalizeAxes,
-  rewrite,
-  simplifyAlgebra,
-  type Value,
-} from "../../graph/index.ts";
-import {
-  AveragePool,
-  BatchNormalization,
-  Conv,
-  ConvTranspose,
-  ConvWeightGrad,
-  Div,
-  Exp,
-  GlobalAveragePool,
-  MaxPool,
-  ReduceMean,
-  ReduceSum,
-} from "../../ops/index.ts";
-import { type ChannelLayout, fill, trim, widthOf } from "./channel-layout.ts";
-import { isElementwise, isScalar } from "./elementwise.ts";
-
-/** More products than so many times the needed ones are not worth the blocks (25 channels as 32, both ways: 1.64). */
-const MAX_WASTE = 5 / 3;
+import { emitAll, type Graph, type Node, rewrite, simplifyAlgebra, type Value } from "../../graph/index.ts";
+import { BatchNormalization, Conv, ConvWeightGrad } from "../../ops/index.ts";
+import { axesOf, isReduction, keepsAxes, keepsZeros, layoutsOf, sidesOf } from "./channel-layouts.ts";
+import { isElementwise } from "./elementwise.ts";
+import { type ChannelLayout, fill, trim, widthOf } from "./filled-channels.ts";
 
 type Inputs = readonly (Value | undefined)[];
 
@@ -71,75 +47,6 @@ export const padChannels =
     });
   };
 
-/** A convolution as it is written in either direction, and its weight gradient: from the image x to the image y. */
-interface Sides {
-  readonly x: Value;
-  readonly y: Value;
-  readonly group: number;
-  /** Each channel by itself. */
-  readonly depthwise: boolean;
-}
-const sidesOf = ({ op, inputs, outputs, attributes }: Node): Sides | undefined => {
-  const [x, y] =
-    op === Conv
-      ? [inputs[0], outputs[0]]
-      : op === ConvTranspose
-        ? [outputs[0], inputs[0]]
-        : op === ConvWeightGrad
-          ? [inputs[0], inputs[1]]
-          : [];
-  if (x?.shape.length !== 4 || x.dtype !== "float32" || !y) return undefined;
-  const group = attributes["group"] as number;
-  return { x, y, group, depthwise: group > 1 && group === x.shape[1] && group === y.shape[1] };
-};
-
-/** The layout of every image that is to have another than its own; images that belong together have the same. */
-const layoutsOf = (graph: Graph, block: number): ReadonlyMap<Value, ChannelLayout> => {
-  const parents = new Map<Value, Value>(),
-    members = new Set<Value>();
-  const rootOf = (v: Value): Value => {
-    const parent = parents.get(v);
-    if (!parent) return v;
-    const root = rootOf(parent);
-    parents.set(v, root);
-    return root;
-  };
-  const join = (a: Value, b: Value): void => {
-    const [from, to] = [rootOf(a), rootOf(b)];
-    if (from !== to) parents.set(from, to);
-    members.add(a).add(b);
-  };
-  const convs = graphNodes(graph).flatMap((node) => sidesOf(node) ?? []);
-  for (const { x, y, depthwise } of convs) depthwise ? join(x, y) : [x, y].forEach((v) => members.add(v));
-  for (const node of graphNodes(graph)) {
-    if (!keepsZeros(node)) continue;
-    const [out] = node.outputs as [Value];
-    for (const v of isElementwise(node) ? node.inputs : node.inputs.slice(0, 1))
-      if (v && isImage(v) && v.shape[1] === out.shape[1]) join(v, out);
-  }
-  const wanted = new Map<Value, ChannelLayout>();
-  const want = (v: Value, groups: number): void => {
-    const each = v.shape[1]! / groups,
-      root = rootOf(v);
-    const layout = { groups, each, filled: upTo(each, block) };
-    if (layout.filled > each && each >= block && !wanted.has(root)) wanted.set(root, layout);
-  };
-  // Groups first: those that come later have no other way.
-  for (const { x, y, group, depthwise } of convs.toSorted((a, b) => b.group - a.group))
-    if (!depthwise && pays(x.shape[1]! / group, y.shape[1]! / group, block)) [x, y].forEach((v) => want(v, group));
-  return new Map(
-    [...members].flatMap((v) => {
-      const layout = wanted.get(rootOf(v));
-      return layout ? [[v, layout] as const] : [];
-    }),
-  );
-};
-
-const upTo = (channels: number, block: number): number => Math.ceil(channels / block) * block;
-const pays = (ins: number, outs: number, block: number): boolean =>
-  Math.min(ins, outs) >= block && upTo(ins, block) * upTo(outs, block) <= MAX_WASTE * ins * outs;
-const isImage = ({ shape, dtype }: Value): boolean => shape.length === 4 && dtype === "float32";
-
 /** A convolution, or a gradient of one, on filled images; undefined where their layouts do not go with its groups. */
 const convolution = (
   node: Node,
@@ -165,20 +72,6 @@ const convolution = (
   const all = [twinOf(first, before), weights, ...(bias ? [fill(bias, 0, after)] : [])];
   return emitAll(node.op, all, attributes, node.name)[0]!;
 };
-
-/** Whether a node, where its images are zero, gives finite numbers that end in zeros or are multiplied by them, channel by channel. */
-const keepsZeros = (node: Node): boolean => {
-  const { op, inputs, outputs, attributes } = node;
-  if (!isImage(outputs[0]!)) return false;
-  if (isElementwise(node)) return op !== Exp && (op !== Div || isScalar(inputs[1]!));
-  if (op === BatchNormalization) return (attributes["epsilon"] as number) > 0;
-  if (isReduction(node)) return keepsAxes(node) && !axesOf(node).includes(1);
-  return op === GlobalAveragePool || ((op === MaxPool || op === AveragePool) && outputs.length === 1);
-};
-const isReduction = ({ op, inputs }: Node): boolean => (op === ReduceMean || op === ReduceSum) && isImage(inputs[0]!);
-const keepsAxes = ({ attributes }: Node): boolean => attributes["keepdims"] === 1;
-/** Axes of a reduction; all where they are not known. */
-const axesOf = ({ inputs }: Node): readonly number[] => normalizeAxes(intsOf(inputs[1]) ?? [0, 1, 2, 3], 4);
 
 /** What such a node reads in the place of an input. */
 const operand = (
