@@ -66,7 +66,10 @@ const networkRow = (network, mode, batch, { compiled }) => {
       { ...peer("torch", task), bar },
       channelsLast && { ...peer("torch channels_last", { ...task, variant: "channels_last" }), bar },
       compiled && compiledSide(task),
-      laboratory && mode === "forward" && batch > 1 && us({ ...task, winograd: true }, "temper, Winograd"),
+      laboratory &&
+        mode === "forward" &&
+        batch > 1 &&
+        us({ ...task, winograd: true }, "temper, with Winograd (not for verdicts)"),
       network === "mnist" && mode === "gradient" && us({ ...task, via: "engine" }, "temper through compile()"),
       laboratory && mode !== "train" && hasLaboratory() && { name: "hand", kind: "hand", task },
     ],

@@ -18,7 +18,8 @@ export interface CompileOptions {
   readonly threads?: number;
   /**
    * Lets 3x3 convolutions of many channels use Winograd's algorithm: faster from batches of about 16 on, at ten times
-   * the rounding error (2e-6 relative a layer). For gradients that are followed, never for verdicts. True: from
+   * the rounding error (2e-6 relative a layer). For gradients that are followed and forward passes that
+   * judge nothing, never for verdicts. True: from
    * as many channels on as a short measurement chose for this machine (`temper doctor` shows it). Default false.
    */
   readonly winograd?: Winograd;

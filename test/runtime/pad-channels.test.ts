@@ -192,15 +192,14 @@ describe("channels that fill no blocks", () => {
     same(layer(24, 3), 16);
   });
 
-  it("are worth their zeros in pixel-major images that tiles reach beyond, where nothing is divided by zeros", async () => {
+  it("and pixels beyond the image: nothing is divided by their zeros", async () => {
     const graph = trace("divided", { x: float32(BATCH, 64, 7, 5), z: float32(BATCH, 64, 7, 5) }, ({ x, z }) => {
       const w = constant(f32(numbers(1, [64, 64, 3, 3]), [64, 64, 3, 3])),
         same = { pads: [1, 1, 1, 1] };
       return conv(div(conv(x, w, undefined, same), add(mul(z, z), constant(f32([0])))), w, undefined, same);
     });
     const feeds = feedsOf(graph, 16);
-    expect(worstDifference(await onCpu(graph, feeds, { winograd: true }), evaluateGraph(graph, feeds))).toBeLessThan(
-      1e-4,
-    );
+    const found = await onCpu(graph, feeds, { winograd: { minChannels: 1 } });
+    expect(worstDifference(found, evaluateGraph(graph, feeds))).toBeLessThan(1e-4);
   });
 });

@@ -42,7 +42,15 @@ import { backwardKernelOf, convolve, kernelOf, TAPS, weightGrad } from "./winogr
 
 /** Fewer channels: transforms cost more than the products they save, on most machines (engine measurements). */
 export const MIN_CHANNELS = 64;
-/** Products a pixel, of the 9 of the direct form: images of 2 x 2 would have as many. */
+/** Products a pixel where tiles cover the image and nothing else; the direct form has 9. */
+const LEAST_PRODUCTS = TAPS / PIXELS;
+/**
+ * Where tiles reach beyond the image there are more: then it takes as many times the channels, to this power, to gain
+ * from them. Constant weights have a faster direct form, and less around them stays pixel-major (112 channels, 28x28
+ * to 33x33: measured).
+ */
+const POWER = { fed: 2, constant: 4 };
+/** Products a pixel, at most: images of 2 x 2 would have as many as the direct form. */
 const MOST_PRODUCTS = 7;
 /** Output pixels of the batch: fewer do not pay for the transform of the weights. */
 const MIN_POSITIONS = 512;
@@ -117,12 +125,14 @@ const kindOf = (node: Node, [x, second, bias]: Inputs, block: number, minChannel
   const [batch] = x.shape as [number],
     image = imageOf(x),
     bound = kind !== "weights" && constantOf(w);
-  if (Math.min(outs, ins) < minChannels || outs % block > 0 || ins % block > 0 || !all(kernel, 3)) return undefined;
+  if (outs % block > 0 || ins % block > 0 || !all(kernel, 3)) return undefined;
   if (form?.group !== 1 || !all(form.strides, 1) || form.pads.some((p, i) => p !== form.dilations[i % 2]))
     return undefined;
   if (!all(form.outputPadding, 0) || (bias && kind !== "forward")) return undefined;
-  const tiles = countTiles(tilingOf(node, x));
-  if (tiles * TAPS > MOST_PRODUCTS * image[0] * image[1]) return undefined;
+  const tiles = countTiles(tilingOf(node, x)),
+    products = (tiles * TAPS) / (image[0] * image[1]);
+  const wanted = minChannels * (products / LEAST_PRODUCTS) ** (bound ? POWER.constant : POWER.fed);
+  if (products > MOST_PRODUCTS || Math.min(outs, ins) < wanted) return undefined;
   return bound || (batch >= block && batch * tiles * PIXELS >= MIN_POSITIONS) ? kind : undefined;
 };
 type Kind = "forward" | "data" | "weights";
