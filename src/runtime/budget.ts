@@ -38,6 +38,10 @@ export const residentBytes = (
   return BASE_BYTES + heldBytes + ofSessions + further * (THREAD_BYTES + ofSessions);
 };
 
+/** The peak of a run's values, now `peakBytes`, with which a process that needs `needed` bytes would stay within `memory`. */
+export const peakWithin = (memory: number, needed: number, peakBytes: number): number =>
+  Math.max(1, Math.floor(peakBytes - (needed - memory) / OF_RUNS));
+
 export interface BatchLimits {
   /** Bytes that the process may take, and what the caller itself holds of them. */
   readonly memory: number;

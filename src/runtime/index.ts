@@ -1,5 +1,5 @@
 export { blockSize } from "./block.ts";
-export { batchWithin, residentBytes, tooLittle } from "./budget.ts";
+export { batchWithin, peakWithin, residentBytes, tooLittle } from "./budget.ts";
 export { keepIn, keptModels, keptRoot } from "./kept.ts";
 export * from "./cores.ts";
 export * from "./engine.ts";

@@ -111,11 +111,11 @@ export const cpuOptions = async (graph: Graph, winograd: Winograd, ask: Asked = 
 
 export const lower = async (
   given: Graph,
-  { device = "cpu", threads = physicalCores(), winograd = false, cache = true }: CompileOptions,
+  { device = "cpu", threads = physicalCores(), winograd = false, memory = 0, cache = true }: CompileOptions,
   ask: Asked,
 ): Promise<Lowered> => {
   const source = withoutRules(given), // functions have no place in a key
-    options = device === "cpu" ? await cpuOptions(source, winograd, ask) : {},
+    options = device === "cpu" ? { ...(await cpuOptions(source, winograd, ask)), ...(memory > 0 && { memory }) } : {},
     how = `${hashGraph(source)}/${JSON.stringify(options)}`;
   const graph = (): Graph => lowerings[device](source, options);
   const model = (): Uint8Array => {

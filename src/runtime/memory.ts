@@ -37,6 +37,7 @@ export interface MemoryPlan {
 
 /** Operators whose output is another view of their first input. */
 const VIEWS = new Set(["Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout"]);
+export const isView = ({ op }: Node): boolean => VIEWS.has(op.name);
 
 /** Inputs over which ONNX Runtime may write an operator's output, where nothing else needs them any more. */
 const IN_PLACE: Readonly<Record<string, readonly number[]>> = {
@@ -127,7 +128,7 @@ export const planMemory = (graph: Graph, batch: number): MemoryPlan => {
 };
 
 /** Nodes that need no input of the graph. */
-const constantNodes = (order: readonly Node[]): Set<Node> => {
+export const constantNodes = (order: readonly Node[]): Set<Node> => {
   const fixed = new Set<Node>();
   for (const node of order)
     if (node.op === Constant || (node.op !== Input && node.inputs.every((v) => !v || fixed.has(v.node))))
@@ -145,15 +146,15 @@ const lastUses = (graph: Graph, order: readonly Node[]): Map<Value, number> => {
 
 /** The input whose memory output 0 gets: that of which it is a view, or one that nothing else needs from here on. */
 const reused = (
-  { op, inputs }: Node,
+  node: Node,
   blocks: ReadonlyMap<Value, Block>,
   bytes: number,
   step: number,
 ): Value | undefined =>
-  VIEWS.has(op.name)
-    ? inputs[0]
-    : (IN_PLACE[op.name] ?? [])
-        .map((i) => inputs[i])
+  isView(node)
+    ? node.inputs[0]
+    : (IN_PLACE[node.op.name] ?? [])
+        .map((i) => node.inputs[i])
         .find((v) => {
           const block = v && blocks.get(v);
           return block?.bytes === bytes && block.last === step;

@@ -22,6 +22,11 @@ export interface CompileOptions {
    * as many channels on as a short measurement chose for this machine (`temper doctor` shows it). Default false.
    */
   readonly winograd?: Winograd;
+  /**
+   * Bytes that the values of a run may take at their peak (`planMemory`): some are made twice, with the same bits, where
+   * that frees most for its cost. For known shapes, on the CPU; what cannot be freed stays. Default 0: no limit.
+   */
+  readonly memory?: number;
 }
 
 export type Feeds = Readonly<Record<string, Tensor>>;

@@ -13,6 +13,7 @@ import { blockedConvs } from "./blocked-convs.ts";
 import { blockedLayout } from "./blocked-layout.ts";
 import { blockedWeightGrad } from "./blocked-weight-grad.ts";
 import { channelTransposes } from "./channel-transposes.ts";
+import { checkpoints } from "./checkpoints.ts";
 import { flipStride1 } from "./flip-stride-1.ts";
 import { loopInvariants } from "./loop-invariants.ts";
 import { packedWeights } from "./packed.ts";
@@ -43,6 +44,8 @@ export interface LowerOptions {
   readonly block?: number;
   /** Winograd's convolutions where they pay: faster, for large batches, at ten times the rounding error. Default off. */
   readonly winograd?: Winograd;
+  /** Bytes that the values of a run may take at their peak, by making some of them twice. Default 0: no limit. */
+  readonly memory?: number;
 }
 
 /** A step of the lowering: the same numbers, to rounding, in less time. */
@@ -174,6 +177,12 @@ export const cpuPasses: readonly Pass[] = [
     summary: "margins before pools in a form that the runtime does not join with them",
     run: padPools,
   },
+  {
+    name: "checkpoints",
+    summary: "values of the forward pass made once more for the way back, until what a run holds is within the memory",
+    when: ({ memory }) => memory > 0,
+    run: (graph, { memory }) => checkpoints(memory)(graph),
+  },
 ];
 
 const bodies = (graph: Graph, options: Required<LowerOptions>): Graph =>
@@ -191,8 +200,8 @@ export interface LoweringStep {
 }
 
 /** Every pass that runs under the options, with the graph that it leaves. */
-export const loweringSteps = (graph: Graph, { block = 0, winograd = false }: LowerOptions = {}): LoweringStep[] => {
-  const options = { block, winograd };
+export const loweringSteps = (graph: Graph, { block = 0, winograd = false, memory = 0 }: LowerOptions = {}): LoweringStep[] => {
+  const options = { block, winograd, memory };
   let current = graph;
   return cpuPasses
     .filter(({ when }) => when?.(options) ?? true)
