@@ -6,7 +6,7 @@ import { canRunAgain, madeAgain, nodesAgain } from "./recompute.ts";
 import { type Made, type Turn, turnOf } from "./turn.ts";
 
 /** Parts that forward may be cut into; the number that needs least memory is taken. */
-const PARTS = [4, 8, 16, 32];
+const PARTS = [4, 6, 8, 12, 16];
 /** How far a cut may lie, in parts, from where the parts are equal. */
 const SLACK = 0.35;
 /** Values of less than this share of the peak stay. */

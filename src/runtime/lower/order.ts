@@ -27,20 +27,27 @@ export const order = (graph: Graph): Graph => {
 
 /** On how many nodes each depends. */
 const ancestorCounts = (nodes: readonly Node[]): ReadonlyMap<Node, number> => {
-  const sets = new Map<Node, Uint32Array>(),
-    counts = new Map<Node, number>();
+  const counts = new Map<Node, number>(),
+    sets = new Map<Node, Uint32Array>(); // a bit for each node before
   nodes.forEach((node, i) => {
-    const set = new Uint32Array(Math.ceil(nodes.length / 32));
-    for (const v of node.inputs) sets.get(v?.node as Node)?.forEach((word, at) => (set[at]! |= word));
-    counts.set(node, set.reduce((sum, word) => sum + bitsOf(word), 0)); // prettier-ignore
+    const set = new Uint32Array((i >> 5) + 1);
+    for (const v of new Set(node.inputs.map((input) => input?.node))) merge(set, v && sets.get(v));
+    let count = 0;
+    for (let at = 0; at < set.length; at++) count += bitsOf(set[at]!);
+    counts.set(node, count);
     set[i >> 5]! |= 1 << (i & 31);
     sets.set(node, set);
   });
   return counts;
 };
 
+const merge = (into: Uint32Array, from: Uint32Array | undefined): void => {
+  for (let at = 0; at < (from?.length ?? 0); at++) into[at]! |= from![at]!;
+};
+
+/** Source: Hacker's Delight, section 5-1. */
 const bitsOf = (word: number): number => {
-  let count = 0;
-  for (let rest = word; rest !== 0; rest &= rest - 1) count++;
-  return count;
+  const pairs = word - ((word >>> 1) & 0x55555555),
+    fours = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333);
+  return Math.imul((fours + (fours >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
 };
