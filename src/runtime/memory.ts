@@ -145,12 +145,7 @@ const lastUses = (graph: Graph, order: readonly Node[]): Map<Value, number> => {
 };
 
 /** The input whose memory output 0 gets: that of which it is a view, or one that nothing else needs from here on. */
-const reused = (
-  node: Node,
-  blocks: ReadonlyMap<Value, Block>,
-  bytes: number,
-  step: number,
-): Value | undefined =>
+const reused = (node: Node, blocks: ReadonlyMap<Value, Block>, bytes: number, step: number): Value | undefined =>
   isView(node)
     ? node.inputs[0]
     : (IN_PLACE[node.op.name] ?? [])

@@ -81,7 +81,11 @@ export const prepareRun = async (runtime: Runtime, job: TrainJob): Promise<Run> 
   const { tensors, state } = await startOf(job, definition, optimizer, total);
   const shapes = Object.fromEntries(Object.entries(tensors).map(([name, { shape }]) => [name, shape]));
   const { batchSize, winograd, memory } = options;
-  const { graph: step, rows } = await stepWithin({
+  const {
+    graph: step,
+    rows,
+    memory: ofStep,
+  } = await stepWithin({
     definition,
     objective,
     objectiveOptions,
@@ -91,7 +95,7 @@ export const prepareRun = async (runtime: Runtime, job: TrainJob): Promise<Run> 
     memory,
     heldBytes: heldBytes(job, tensors),
   });
-  const steps = await createSteps(runtime, step, shapes, { batchSize, winograd });
+  const steps = await createSteps(runtime, step, shapes, { batchSize, winograd, memory: ofStep });
   const run: Run = {
     job,
     objective,

@@ -6,9 +6,9 @@ import { decodeModel } from "../../dist/onnx/index.js";
 import { bindParameters, importModel } from "../../dist/ops/index.js";
 import { createLocalRuntime } from "../../dist/runtime/index.js";
 
-const [path, batch, winograd] = process.argv.slice(2);
+const [path, batch, options] = process.argv.slice(2);
 const graph = bindParameters(importModel(decodeModel(readFileSync(path))));
-const program = await createLocalRuntime().compile(graph, { threads: 1, winograd: winograd !== "" });
+const program = await createLocalRuntime().compile(graph, { threads: 1, ...JSON.parse(options) });
 const feeds = Object.fromEntries(
   graph.inputs.map(({ node, dtype, shape }) => [node.name, zeros(dtype, concretize(shape, Number(batch)))]),
 );

@@ -6,7 +6,7 @@ import { canRunAgain, madeAgain, nodesAgain } from "./recompute.ts";
 import { type Made, type Turn, turnOf } from "./turn.ts";
 
 /** Parts that forward may be cut into; the number that needs least memory is taken. */
-const PARTS = [4, 6, 8, 12, 16];
+const PARTS = [4, 8, 16];
 /** How far a cut may lie, in parts, from where the parts are equal. */
 const SLACK = 0.35;
 /** Values of less than this share of the peak stay. */
@@ -27,28 +27,37 @@ const BYTES = 1e10;
 export const checkpoints =
   (limit: number) =>
   (given: Graph): Graph => {
-    if (given.inputs.some(({ shape }) => shape.some((d) => d < 0)) || peakOf(given) <= limit) return given;
-    const graph = order(given),
-      least = peakOf(graph);
-    if (least <= limit) return graph;
-    const turn = turnOf(graph);
-    const choices = PARTS.map((parts) => choiceOf(turn, parts, SMALL * least)),
-      dropping = ({ kept, droppable }: Choice, count: number): Graph =>
-        order(madeAgain(graph, turn.early, isThere(turn, kept, new Set(droppable.slice(0, count)))));
-    const wholes = choices.map((choice) => ({ choice, graph: dropping(choice, choice.droppable.length) }));
-    const { choice, graph: most } = wholes.reduce((a, b) => (peakOf(b.graph) < peakOf(a.graph) ? b : a));
-    let [best, enough, few] = [most, choice.droppable.length, 0];
-    if (peakOf(most) > limit) return [given, graph, most].reduce((a, b) => (peakOf(b) < peakOf(a) ? b : a));
+    if (given.inputs.some(({ shape }) => shape.some((d) => d < 0))) return given;
+    const start = planned(given);
+    if (start.peak <= limit) return given;
+    const ordered = planned(order(given)),
+      { graph, peak } = ordered;
+    if (peak <= limit) return graph;
+    const turn = turnOf(graph),
+      dropping = (kept: ReadonlySet<Made>, dropped: readonly Made[]): Planned =>
+        planned(order(madeAgain(graph, turn.early, isThere(turn, kept, new Set(dropped)))));
+    const most = PARTS.map((parts) => {
+      const { kept, droppable } = choiceOf(turn, parts, SMALL * peak);
+      return { kept, droppable, ...dropping(kept, droppable) };
+    }).reduce(smaller);
+    if (most.peak > limit) return [start, ordered, most].reduce<Planned>(smaller, start).graph;
+    let best: Planned = most,
+      [few, enough] = [0, most.droppable.length];
     while (enough - few > 1) {
       const count = Math.floor((few + enough) / 2),
-        next = dropping(choice, count);
-      if (peakOf(next) > limit) few = count;
+        next = dropping(most.kept, most.droppable.slice(0, count));
+      if (next.peak > limit) few = count;
       else [best, enough] = [next, count];
     }
-    return best;
+    return best.graph;
   };
 
-const peakOf = (graph: Graph): number => planMemory(graph, 1).peakBytes;
+interface Planned {
+  readonly graph: Graph;
+  readonly peak: number;
+}
+const planned = (graph: Graph): Planned => ({ graph, peak: planMemory(graph, 1).peakBytes });
+const smaller = <P extends Planned>(a: P, b: P): P => (b.peak < a.peak ? b : a);
 
 /** What late nodes find of what early ones made. */
 const isThere =

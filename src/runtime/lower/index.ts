@@ -200,7 +200,10 @@ export interface LoweringStep {
 }
 
 /** Every pass that runs under the options, with the graph that it leaves. */
-export const loweringSteps = (graph: Graph, { block = 0, winograd = false, memory = 0 }: LowerOptions = {}): LoweringStep[] => {
+export const loweringSteps = (
+  graph: Graph,
+  { block = 0, winograd = false, memory = 0 }: LowerOptions = {},
+): LoweringStep[] => {
   const options = { block, winograd, memory };
   let current = graph;
   return cpuPasses

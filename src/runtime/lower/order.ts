@@ -1,4 +1,13 @@
-import { Constant, createGraph, emitAll, type Graph, graphNodes, Input, type Node, type Value } from "../../graph/index.ts";
+import {
+  Constant,
+  createGraph,
+  emitAll,
+  type Graph,
+  graphNodes,
+  Input,
+  type Node,
+  type Value,
+} from "../../graph/index.ts";
 
 /**
  * The same nodes, made in an order from which the runtime's own follows well (`executionOrder` in `memory.ts`: depth
