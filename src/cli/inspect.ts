@@ -1,14 +1,14 @@
 import { attackStepGraph, gradientGraph } from "../attack/index.ts";
-import { bool, choice, int, lookup, text } from "../core/index.ts";
-import { type Graph, printGraph } from "../graph/index.ts";
+import { bool, choice, formatBytes, int, lookup, size, text } from "../core/index.ts";
+import { type Graph, printGraph, withBatch } from "../graph/index.ts";
 import { type LossName, losses } from "../loss/index.ts";
 import { loadClassifier } from "../models/index.ts";
 import { readModelFile } from "../onnx/index.ts";
 import { formatTable } from "../report/index.ts";
-import { cpuOptions, type LoweringStep, loweringSteps, planMemory } from "../runtime/index.ts";
+import { cpuOptions, type LoweringStep, loweringSteps, lowerForCpu, planMemory } from "../runtime/index.ts";
 import { defineCommand, EXIT } from "./command.ts";
 import { type Counts, countNodes, countOperators, type Described, describeEnds, typesText } from "./graph-text.ts";
-import { describeMemory, memoryText } from "./memory-text.ts";
+import { type DescribedMemory, describeMemory, memoryText } from "./memory-text.ts";
 import { names } from "./names.ts";
 import { threatOptions, winogradOf } from "./shared-options.ts";
 
@@ -32,6 +32,10 @@ export const inspectCommand = defineCommand({
     passes: bool({ default: false, help: "show what each pass of the lowering changes" }),
     memory: bool({ default: false, help: "show what a run of the lowered graph needs, and where it needs the most" }),
     batch: int({ default: 64, min: 1, max: 65536, help: "examples a run, for --memory" }),
+    limit: size({
+      default: 0,
+      help: "with --memory, also the plan of a run whose values take no more than this, such as 500MB, some made twice; 0: none",
+    }),
     after: text({ default: undefined, help: "print the whole graph as this pass leaves it", expected: "a pass" }),
     portable: bool({ default: false, help: "lower for no particular machine, with standard operators only" }),
     winograd: threatOptions.winograd,
@@ -41,15 +45,17 @@ export const inspectCommand = defineCommand({
     "temper inspect model.onnx",
     "temper inspect model.onnx --passes",
     "temper inspect model.onnx --memory --batch 256",
+    "temper inspect model.onnx --memory --batch 256 --limit 200MB",
     "temper inspect model.onnx --graph forward --after simplify",
   ],
   run: async ({ args: [path], options, output }) => {
-    const { graph: which, loss, passes, memory, batch, after, portable } = options;
+    const { graph: which, loss, passes, memory, batch, limit, after, portable } = options;
     const { graph: model, parameters, notes } = await loadClassifier(path!);
     const graph = graphs[which](model, loss);
     // As src/attack runs it: the forward pass, which gives the verdicts, does without; so do models of batch size 1.
     const gains = which !== "forward" && model.inputs[0]?.shape[0] !== 1;
-    const steps = loweringSteps(graph, portable ? {} : await cpuOptions(graph, gains && winogradOf(options)));
+    const how = portable ? {} : await cpuOptions(graph, gains && winogradOf(options)),
+      steps = loweringSteps(graph, how);
     const shown =
       after === undefined
         ? undefined
@@ -64,11 +70,15 @@ export const inspectCommand = defineCommand({
       ...contents(countOperators(graph)),
       lowered: contents(countOperators(steps.at(-1)!.graph)),
     };
-    const plan = memory ? describeMemory(planMemory(steps.at(-1)!.graph, batch), batch) : undefined;
+    const planOf = (lowered: Graph): DescribedMemory => describeMemory(planMemory(lowered, batch), batch);
+    const plan = memory ? planOf(steps.at(-1)!.graph) : undefined,
+      within =
+        memory && limit > 0 ? planOf(lowerForCpu(withBatch(graph, batch), { ...how, memory: limit })) : undefined;
     for (const note of notes) output.note(`note: ${note}`);
     const parts = [
       ...(passes ? [stepTable(facts.operators, steps)] : []),
       ...(plan ? [memoryText(plan)] : []),
+      ...(within ? [`With values made twice, for ${formatBytes(limit)}:`, memoryText(within)] : []),
       ...(shown ? [printGraph(shown.graph).trimEnd()] : []),
     ];
     output.print((parts.length > 0 ? parts : [factsTable(facts), operatorTable(facts)]).join("\n\n"));
@@ -82,6 +92,7 @@ export const inspectCommand = defineCommand({
         })),
       }),
       ...(plan && { memory: plan }),
+      ...(within && { within }),
       ...(shown && { after: { pass: after, text: printGraph(shown.graph) } }),
     });
     return EXIT.done;

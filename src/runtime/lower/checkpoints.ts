@@ -1,51 +1,60 @@
-import type { Graph, Node, Value } from "../../graph/index.ts";
+import { type Graph, graphNodes, type Node, type Value } from "../../graph/index.ts";
 import { bytesOf, isView, planMemory } from "../memory.ts";
 import { productsOfNode } from "../work.ts";
 import { order } from "./order.ts";
 import { canRunAgain, madeAgain, nodesAgain } from "./recompute.ts";
 import { type Made, type Turn, turnOf } from "./turn.ts";
 
-/** Parts that forward may be cut into; the number that needs least memory is taken. */
+/** Parts that forward may be cut into; of several numbers the one that needs least memory is taken. */
 const PARTS = [4, 8, 16];
 /** How far a cut may lie, in parts, from where the parts are equal. */
 const SLACK = 0.35;
 /** Values of less than this share of the peak stay. */
 const SMALL = 1e-3;
+/** Runs with a smaller peak stay as they are where there is no limit, and the share of their work that others may repeat. */
+const WORTH = 256e6;
+const CHEAP = 0.02;
 /** Products and bytes that an operator handles in a second, roughly: only their relation counts. */
 const PRODUCTS = 1e11;
 const BYTES = 1e10;
 
 /**
- * Gradient checkpointing by plan: where the values of a run take more than `limit` bytes, what forward nodes made is made
- * once more when the way back needs it, from checkpoints: what is there at narrow places between equal parts of all that
- * is held. Dropped is first what frees most for the work of making it again, and no more than the limit asks for. The same
- * operators on the same numbers give the same bits. Where that is not enough, what needs least. For known shapes.
+ * Gradient checkpointing by plan: what forward nodes made is made once more when the way back needs it, from checkpoints:
+ * what is there at narrow places between equal parts of all that is held. Dropped is first what frees most for the work of
+ * making it again; as much as costs next to nothing, and where the values of a run then take more than `limit` bytes, no
+ * more than that asks for. The same operators on the same numbers give the same bits. Where nothing is enough, what needs
+ * least. For known shapes.
  *
  * Source: Chen et al. 2016, Training Deep Nets with Sublinear Memory Cost. Differs: parts are equal in bytes held, not in
  * layers, and each value is weighed by itself.
+ *
+ * @param limit  0: none
  */
 export const checkpoints =
   (limit: number) =>
   (given: Graph): Graph => {
     if (given.inputs.some(({ shape }) => shape.some((d) => d < 0))) return given;
     const start = planned(given);
-    if (start.peak <= limit) return given;
+    if (start.peak <= (limit || WORTH)) return given;
     const ordered = planned(order(given)),
-      { graph, peak } = ordered;
-    if (peak <= limit) return graph;
-    const turn = turnOf(graph),
-      dropping = (kept: ReadonlySet<Made>, dropped: readonly Made[]): Planned =>
-        planned(order(madeAgain(graph, turn.early, isThere(turn, kept, new Set(dropped)))));
-    const most = PARTS.map((parts) => {
-      const { kept, droppable } = choiceOf(turn, parts, SMALL * peak);
-      return { kept, droppable, ...dropping(kept, droppable) };
-    }).reduce(smaller);
-    if (most.peak > limit) return [start, ordered, most].reduce<Planned>(smaller, start).graph;
+      { graph, peak } = ordered,
+      turn = turnOf(graph);
+    const choice = (parts: number): Choice => choiceOf(turn, parts, SMALL * peak),
+      dropping = ({ kept, droppable }: Choice, count: number): Planned =>
+        planned(order(madeAgain(graph, turn.early, isThere(turn, kept, new Set(droppable.slice(0, count))))));
+    const middle = choice(PARTS[1]!),
+      cheap = dropping(middle, affordable(turn, middle, CHEAP * seconds(graphNodes(graph)))),
+      easy = [start, ordered, cheap].reduce(smaller);
+    if (limit === 0 || easy.peak <= limit) return easy.graph;
+    const most = PARTS.map(choice)
+      .map((one) => ({ ...one, ...dropping(one, one.droppable.length) }))
+      .reduce(smaller);
+    if (most.peak > limit) return smaller<Planned>(easy, most).graph;
     let best: Planned = most,
       [few, enough] = [0, most.droppable.length];
     while (enough - few > 1) {
       const count = Math.floor((few + enough) / 2),
-        next = dropping(most.kept, most.droppable.slice(0, count));
+        next = dropping(most, count);
       if (next.peak > limit) few = count;
       else [best, enough] = [next, count];
     }
@@ -82,6 +91,16 @@ const choiceOf = (turn: Turn, parts: number, smallest: number): Choice => {
     .filter((made) => made.late.length > 0 && made.bytes >= smallest && !kept.has(made) && made.first <= cuts.at(-1)!)
     .map((made) => ({ made, gain: made.bytes / seconds(nodesAgain(made.late, isThere(turn, kept, new Set([made])))) }));
   return { kept, droppable: gains.toSorted((a, b) => b.gain - a.gain).map(({ made }) => made) };
+};
+
+/** How many of them can be made again in so much time. */
+const affordable = (turn: Turn, { kept, droppable }: Choice, most: number): number => {
+  const cost = (count: number): number => {
+    const dropped = droppable.slice(0, count);
+    return seconds(nodesAgain(dropped.flatMap(({ late }) => late), isThere(turn, kept, new Set(dropped)))); // prettier-ignore
+  };
+  const beyond = droppable.findIndex((_, i) => cost(i + 1) > most);
+  return beyond < 0 ? droppable.length : beyond;
 };
 
 /** Steps after which a part ends: the narrowest near to where the parts hold equally many bytes. */

@@ -179,8 +179,8 @@ export const cpuPasses: readonly Pass[] = [
   },
   {
     name: "checkpoints",
-    summary: "values of the forward pass made once more for the way back, until what a run holds is within the memory",
-    when: ({ memory }) => memory > 0,
+    summary:
+      "values of the forward pass made once more for the way back: cheap ones, and what a limit of memory asks for",
     run: (graph, { memory }) => checkpoints(memory)(graph),
   },
 ];
