@@ -8,7 +8,7 @@ import { f32, sizeOf } from "temper/core";
 import { BATCH, constant, float32, type Graph, graphNodes, trace, type Value, withBatch } from "temper/graph";
 import { loadClassifier, model } from "temper/models";
 import { concatChunks, encodeModel } from "temper/onnx";
-import { add, matmul, mul, reduceMax, relu, reshape, scale, softmax, toOnnx } from "temper/ops";
+import { add, exp, matmul, mul, reduceMax, relu, reshape, scale, sin, softmax, toOnnx } from "temper/ops";
 import { createOptimizer, optimizers } from "temper/optim";
 import { objectives, trainStepGraph } from "temper/train";
 import { blockSize, type CompileOptions, executionOrder, lowerForCpu, planMemory } from "temper/runtime";
@@ -138,6 +138,19 @@ describe("resident memory of a real run", () => {
   };
 
   it("is what the plan says, though not in the order in which nodes were made", () => compare(branches(4096), 4096));
+
+  it("is near the plan of standard operators that run twice: the runtime does not make one of equal ones", () => {
+    const chain = trace("chain", { x: float32(1, 1 << 20) }, ({ x }) => {
+      const kept: Value[] = [x!];
+      for (let i = 0; i < 24; i++) kept.push(sin(kept.at(-1)!));
+      return kept.toReversed().reduce((sum, v) => mul(exp(sum), v));
+    });
+    const whole = planMemory(lowerForCpu(chain, { block }), 1).peakBytes,
+      memory = 0.5 * whole,
+      { peakBytes, outputBytes } = planMemory(lowerForCpu(chain, { block, memory }), 1);
+    expect(peakBytes).toBeLessThanOrEqual(memory);
+    expect(growth(chain, 1, { memory })).toBeLessThan(1.3 * (peakBytes + outputBytes));
+  });
 
   describe.runIf(block > 0)("for a training step", () => {
     const net = model("wide-resnet-10-4", { inputShape: [3, 32, 32], classes: 10 }),
