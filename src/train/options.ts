@@ -67,7 +67,7 @@ export const trainOptions = {
   }),
   memory: size({
     default: 0,
-    help: "resident memory to stay within, such as 2GiB, by steps in parts (not where batch norm needs the whole); 0: no limit",
+    help: "resident memory to stay within, such as 2GiB, by values made twice (the same bits), else by steps in parts (not where batch norm needs the whole); 0: no limit",
   }),
   validation: int({ default: 500, min: 0, help: "validation examples after each epoch (PGD-10 at epsilon)" }),
   winograd: bool({ default: true, help: "wide 3x3 convolutions by Winograd's algorithm; validation's verdicts never" }),

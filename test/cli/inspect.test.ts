@@ -1,6 +1,17 @@
 import { attackStepGraph, gradientGraph } from "temper/attack";
 import { f32, sizeOf } from "temper/core";
-import { BATCH, Constant, constant, float32, type Graph, graphNodes, Input, printGraph, trace } from "temper/graph";
+import {
+  BATCH,
+  Constant,
+  constant,
+  float32,
+  type Graph,
+  graphNodes,
+  Input,
+  printGraph,
+  trace,
+  withBatch,
+} from "temper/graph";
 import { loadClassifier } from "temper/models";
 import { conv, matmul, mul, reduceSum, relu, reshape } from "temper/ops";
 import { blockSize, cpuPasses, lowerForCpu, type LowerOptions, loweringSteps, planMemory } from "temper/runtime";
@@ -178,6 +189,16 @@ describe("inspect --memory", () => {
     expect(text).toMatch(/^batch +32\npeak +[\d.]+ kB, during \S+ "\S+" at step \d+\nconstants +[\d.]+ kB\n/);
     expect(text).toMatch(/^held at the peak +shape +bytes +from +to\n/m);
     expect(text).toMatch(/^\S+ "\S+" +\[32, [^\]]+\] +[\d.]+ kB +\d+ +\d+$/m);
+  });
+
+  it("--limit: beside it the plan of a run that makes values twice", async () => {
+    const limit = 5e4,
+      within = planMemory(lowerForCpu(withBatch(gradient, 32), { block, winograd: true, memory: limit }), 32);
+    const args = ["--memory", "--batch", "32", "--limit", "50kB"];
+    const found = (await inspected(...args)) as Inspected & { readonly memory: object; readonly within: object };
+    expect(found.within).toMatchObject({ batch: 32, peakBytes: within.peakBytes, values: within.lifetimes.length });
+    expect(await inspect(...args)).toMatch(/\n\nWith values made twice, for 50 kB:\n\nbatch +32\npeak +/);
+    expect(await inspected("--memory")).not.toHaveProperty("within");
   });
 
   it("the forward pass needs less than the gradient", async () => {

@@ -87,6 +87,31 @@ describe("Loop", () => {
     y.forEach((v, i) => expect(Math.abs(v - exact[i]!) / exact[0]!).toBeLessThan(1e-5));
   });
 
+  it("may end a time with what never changes: read, or made of it before the loop", async () => {
+    const settled = trace("settled", { s: float32(2), t: float32(2), x: float32(2) }, ({ x }) => ({
+      s: x,
+      t: mul(x, x),
+    }));
+    const graph = trace(
+      "outer",
+      { count: int64(), s: float32(2), t: float32(2), x: float32(2) },
+      ({ count, s, t, x }) => {
+        const [last, square] = repeat(count, settled, [s, t], [x]);
+        return { last: last!, square: square! };
+      },
+    );
+    using program = await compile(graph);
+    for (const [count, last, square] of [
+      [0, [1, 2], [3, 4]],
+      [3, [5, 6], [25, 36]],
+    ] as const) {
+      const given = { count: i64([count], []), s: f32([1, 2]), t: f32([3, 4]), x: f32([5, 6]) };
+      const outputs = await program.run(given);
+      expect(Array.from(toFloat64(outputs["last"]!))).toEqual(last);
+      expect(Array.from(toFloat64(outputs["square"]!))).toEqual(square);
+    }
+  });
+
   it("names the input that does not fit its body, and has no gradient", () => {
     const [count, s, x] = [input("count", "int64", []), input("s", "float32", [BATCH]), input("x", "float32", [BATCH])];
     const wrong = input("y", "float32", [2]);

@@ -44,6 +44,7 @@ import {
   reshape,
   scan,
   sigmoid,
+  split,
   sub,
   tanh,
   transpose,
@@ -965,6 +966,22 @@ describe("gradients of recurrent networks", () => {
     expect(loops.map(({ attributes }) => attributes["num_shared"])).toEqual([0, 0]);
     // two states, all of h, the share kept and five slopes; not the rows that weights' gradients read
     expect(loops.map(({ outputs }) => outputs.length)).toEqual([9, 3]);
+    expectSame(await onCpu(graph, feeds), evaluateGraph(graph, feeds), 1e-5);
+  });
+  it("of several in one graph are told apart; one without a gradient stays the runtime's own", async () => {
+    const given = { ...types, x: float32(steps, BATCH, 2 * inputs), h: float32(1, BATCH, units) };
+    const graph = trace("several", given, ({ x, w, r, b, h }) => {
+      const [first, second] = split(x, [inputs, inputs], 2) as [Value, Value];
+      const last = (v: Value, state?: Value): Value =>
+        emitAll(ops.LSTM, [v, w, r, b, undefined, state], { hidden_size: units })[1]!;
+      // Two differ in which half of x they read, two in their first state only.
+      const loss = reduceSum(mul(add(last(first), last(second)), last(first, h)), [0, 1, 2]);
+      const [dx, dw, dh] = grad(loss, [x, w, h]) as [Value, Value, Value];
+      return { loss, dx, dw, dh, aside: last(mul(first, second)) };
+    });
+    const found = operators(lowerForCpu(graph)).filter((op) => /Scan|LSTM/.test(op));
+    expect(found.sort()).toEqual(["LSTM", ...new Array<string>(6).fill("Scan")]);
+    const feeds = feedsOf(graph, 2);
     expectSame(await onCpu(graph, feeds), evaluateGraph(graph, feeds), 1e-5);
   });
   it("by the first state alone stack nothing on the way back", async () => {

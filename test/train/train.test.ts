@@ -152,14 +152,14 @@ describe("train", () => {
     await refused({ recipeOptions: { beta: 1 } }).toThrow(/standard has no option beta/);
     await refused({ options: { learningRate: 1 } }).toThrow(/train has no option learningRate/);
     await refused({ options: { epochs: -1 } }).toThrow(/epochs must be an integer from 0/);
-    await refused({ options: { batchSize: 301 } }).toThrow(/a batch of 301 is larger than the 300 training examples/);
+    await refused({ options: { batchSize: 301 } }).toThrow(/A batch of 301 is larger than the 300 training examples/);
     await refused({ mean: [1, 2, 3], std: [1, 1, 1] }).toThrow(/mean|channel/);
   });
 
   it("stops at once where it is told so before it begins, and can be resumed", async () => {
     const folder = newFolder();
     const stopped = await train({ ...requests.plain, folder, signal: AbortSignal.abort() });
-    expect(stopped).toEqual({ finished: false, history: [], modelPath: undefined });
+    expect(stopped).toEqual({ finished: false, history: [], epoch: 0, ended: "", modelPath: undefined });
     expect((await readManifest(folder)).step).toBe(0);
     expect((await train({ ...requests.plain, folder, resume: true })).finished).toBe(true);
     expect((await train({ ...requests.plain, folder, resume: true })).history.length).toBe(3); // nothing left to do
