@@ -26,6 +26,16 @@ export interface Arm {
   };
 }
 
+/** Data of an arm, where it is not the first examples of a seeded order. */
+export interface ArmData {
+  readonly train?: Dataset;
+  /** Looked at after each epoch, by PGD-10 at the run's epsilon; the history says what it shows. */
+  readonly validation?: Dataset;
+  readonly pool?: Dataset;
+  /** ONNX file whose weights are trained on. */
+  readonly from?: string;
+}
+
 /** What a trained arm is worth. Accuracies are fractions of the same examples. */
 export interface Trained {
   readonly clean: number;
@@ -45,7 +55,7 @@ export interface Experiment {
   readonly train: Dataset;
   readonly test: Dataset;
   /** Trains an arm, or takes what an earlier experiment has trained by the same configuration, and measures it. */
-  readonly arm: (name: string, arm: Arm) => Promise<Trained>;
+  readonly arm: (name: string, arm: Arm, data?: ArmData) => Promise<Trained>;
   /** Says what is going on. */
   readonly progress: (text: string) => void;
 }

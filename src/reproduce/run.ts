@@ -6,7 +6,7 @@ import { countOf, type Dataset, selectExamples, takeExamples } from "../data/ind
 import { attackDataset } from "../evaluate/index.ts";
 import { loadClassifier } from "../models/index.ts";
 import { train } from "../train/index.ts";
-import type { Arm, Claim, DataKind, Experiment, Measured, Reproduction, Trained } from "./reproduction.ts";
+import type { Arm, ArmData, Claim, DataKind, Experiment, Measured, Reproduction, Trained } from "./reproduction.ts";
 
 export interface ReproduceRequest {
   readonly reproduction: Reproduction;
@@ -63,8 +63,8 @@ const experimentOn = (request: ReproduceRequest, seed: number): Experiment => {
     train: data,
     test,
     progress,
-    arm: async (name, arm) => {
-      const found = await trainArm(request, seed, name, arm);
+    arm: async (name, arm, given) => {
+      const found = await trainArm(request, seed, name, arm, given);
       const percents = [found.clean, found.fgsm, found.pgd].map((v) => (100 * v).toFixed(1)).join(" / ");
       progress(`${name}: clean / FGSM / PGD ${percents} %, ${found.seconds.toFixed(0)} s`);
       return found;
@@ -73,10 +73,18 @@ const experimentOn = (request: ReproduceRequest, seed: number): Experiment => {
 };
 
 /** Trains and measures an arm, or reads what was found of the very same one. */
-const trainArm = async (request: ReproduceRequest, seed: number, name: string, arm: Arm): Promise<Trained> => {
-  const { folder, train: all, test } = request;
+const trainArm = async (
+  request: ReproduceRequest,
+  seed: number,
+  name: string,
+  arm: Arm,
+  { train: given, validation, pool, from }: ArmData = {},
+): Promise<Trained> => {
+  const { folder, train: all, test } = request,
+    data = given ?? examplesOf(all, arm.examples, seed);
   const key = createHasher()
-    .text(JSON.stringify([arm, seed, all.hash, test.hash]))
+    .text(JSON.stringify([arm, seed, data.hash, validation?.hash, pool?.hash, test.hash]))
+    .bytes(from === undefined ? new Uint8Array() : await readFile(from))
     .digest();
   const place = join(folder, `${arm.recipe}-${key}`),
     result = join(place, "result.json");
@@ -91,8 +99,11 @@ const trainArm = async (request: ReproduceRequest, seed: number, name: string, a
     modelOptions,
     mean,
     std,
-    options: { validation: 0, checkpoint: 1e6, ...options, seed },
-    train: someOf(all, arm.examples, seed),
+    options: { validation: validation ? countOf(validation) : 0, checkpoint: 1e6, ...options, seed },
+    train: data,
+    validation,
+    pool,
+    from,
     folder: place,
     onProgress: (p) => {
       if (p.kind === "epoch") request.onProgress?.(`seed ${seed}: ${name}, epoch ${p.record.epoch}`);
@@ -119,8 +130,8 @@ const trainArm = async (request: ReproduceRequest, seed: number, name: string, a
   return trained;
 };
 
-/** The first examples of an order that the seed draws. */
-const someOf = (data: Dataset, count: number, seed: number): Dataset => {
+/** The first examples of an order that the seed draws. @param from  of that order */
+export const examplesOf = (data: Dataset, count: number, seed: number, from = 0): Dataset => {
   const order = createRng(seed).split("examples").permutation(countOf(data));
-  return selectExamples(data, order.subarray(0, Math.min(count, countOf(data))));
+  return selectExamples(data, order.subarray(from, Math.min(from + count, countOf(data))));
 };

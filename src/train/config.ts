@@ -34,6 +34,8 @@ export interface EpochRecord {
   readonly trainAccuracy: number;
   readonly validationAccuracy: number | null;
   readonly validationRobustAccuracy: number | null;
+  /** Means over the epoch of what else the recipe's steps report (`distortion`, `fosc`), by name. */
+  readonly measures: Readonly<Record<string, number>>;
   /** Accuracy of the guard's probe under FGSM and under PGD-5; null without a guard. */
   readonly probe: { readonly fgsm: number; readonly pgd: number } | null;
   readonly lr: number;

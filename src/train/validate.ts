@@ -8,6 +8,8 @@ const STEPS = 10;
 
 /** Reports of the loss's terms. */
 const TERM = "term.";
+/** Reports that have a place of their own in the history. */
+const COUNTED = new Set(["loss", "right", "evaluations"]);
 
 /** The history's line of the epoch that has just ended. Changes nothing in the run. */
 export const closeEpoch = async (run: Run, seconds: number, { working, waited }: Spent): Promise<EpochRecord> => {
@@ -20,6 +22,11 @@ export const closeEpoch = async (run: Run, seconds: number, { working, waited }:
     terms: Object.fromEntries(
       Object.entries(state.sums).flatMap(([name, sum]) =>
         name.startsWith(TERM) ? [[name.slice(TERM.length), sum / perEpoch]] : [],
+      ),
+    ),
+    measures: Object.fromEntries(
+      Object.entries(state.sums).flatMap(([name, sum]) =>
+        name.startsWith(TERM) || COUNTED.has(name) ? [] : [[name, sum / perEpoch]],
       ),
     ),
     trainAccuracy: (state.sums["right"] ?? 0) / (perEpoch * job.config.options.batchSize),

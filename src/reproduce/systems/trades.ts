@@ -5,7 +5,7 @@ export const trades = defineReproduction({
   slug: "trades",
   title: "TRADES: a dial between accuracy and robustness",
   source: "Zhang et al. 2019, Theoretically Principled Trade-off between Robustness and Accuracy",
-  kinds: ["mnist", "glyphs"],
+  kinds: ["mnist"],
   small: async ({ arm }) => {
     const inner = { steps: 5, relativeStep: 0.5 };
     const at = (beta: number) =>

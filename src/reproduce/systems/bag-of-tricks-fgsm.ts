@@ -1,0 +1,135 @@
+import { coCifar, coMnist } from "../fixtures.ts";
+import { type Claim, defineReproduction, onEverySeed } from "../reproduction.ts";
+import { collapse, COLLAPSED, fgsm } from "./arms.ts";
+
+const plainCifar = coCifar({ recipe: "fast-at", options: { start: "zero", relativeStep: 1 } });
+
+const digits: readonly Claim[] = [
+  onEverySeed({
+    text: "with softplus instead of ReLU FGSM training reaches at least 40 % under PGD-20",
+    required: true,
+    threshold: "page",
+    value: (m) => m["PGD-20, softplus"]!,
+    sign: ">=",
+    bound: 0.4,
+  }),
+  onEverySeed({
+    text: "plain FGSM training falls to at most 25 %",
+    required: true,
+    threshold: "page",
+    value: (m) => m["PGD-20, plain"]!,
+    sign: "<=",
+    bound: 0.25,
+  }),
+  onEverySeed({
+    text: "the collapse report flags the plain network (1 - PGD-20 / FGSM from 0.6 on)",
+    required: true,
+    threshold: "page",
+    value: (m) => m["collapse, plain"]!,
+    sign: ">=",
+    bound: COLLAPSED,
+  }),
+  onEverySeed({
+    text: "and not the one with softplus",
+    required: true,
+    threshold: "page",
+    value: (m) => m["collapse, softplus"]!,
+    sign: "<=",
+    bound: COLLAPSED,
+  }),
+];
+
+const images = (trick: string): readonly Claim[] => [
+  onEverySeed({
+    text: `with ${trick} FGSM and PGD-20 accuracy differ by at most 4 points`,
+    required: true,
+    threshold: "page",
+    value: (m) => m[`gap, ${trick}`]!,
+    sign: "<=",
+    bound: 0.04,
+  }),
+  onEverySeed({
+    text: `with ${trick} PGD-20 accuracy is at least 4 points above plain FGSM training's`,
+    published: "49.8 % under PGD-50 with all tricks, PreActResNet-18, 8/255 (abstract)",
+    required: true,
+    threshold: "page",
+    value: (m) => m[`PGD-20, ${trick}`]! - m["PGD-20, plain"]!,
+    sign: ">=",
+    bound: 0.04,
+  }),
+];
+
+export const bagOfTricksFgsm = defineReproduction({
+  slug: "bag-of-tricks-fgsm",
+  title: "Bag of tricks against the collapse of FGSM training",
+  source: "Li et al. 2022, Bag of Tricks for FGSM Adversarial Training",
+  kinds: ["cifar10", "mnist"],
+  small: async ({ arm, kind }) => {
+    if (kind === "mnist") {
+      const plain = await arm("FGSM", fgsm),
+        smooth = await arm(
+          "FGSM, softplus",
+          coMnist({
+            recipe: "fast-at",
+            modelOptions: { activation: "softplus", activationBeta: 5 },
+            options: { start: "zero", relativeStep: 1 },
+          }),
+        );
+      return {
+        "PGD-20, plain": plain.pgd,
+        "PGD-20, softplus": smooth.pgd,
+        "collapse, plain": collapse(plain),
+        "collapse, softplus": collapse(smooth),
+      };
+    }
+    const plain = await arm("FGSM", plainCifar),
+      masked = await arm("random mask", coCifar({ recipe: "bag-of-tricks-fgsm", recipeOptions: { mask: 0.4 } })),
+      light = await arm(
+        "light first layer",
+        coCifar({ recipe: "bag-of-tricks-fgsm", recipeOptions: { mask: 0, firstLayer: 0.1 } }),
+      );
+    return {
+      "gap, plain": plain.fgsm - plain.pgd,
+      "PGD-20, plain": plain.pgd,
+      "gap, random mask": masked.fgsm - masked.pgd,
+      "PGD-20, random mask": masked.pgd,
+      "gap, light first layer": light.fgsm - light.pgd,
+      "PGD-20, light first layer": light.pgd,
+    };
+  },
+  claims: (kind) =>
+    kind === "mnist"
+      ? digits
+      : [
+          onEverySeed({
+            text: "plain FGSM training leaves a gap of at least 5 points between FGSM and PGD-20",
+            required: true,
+            threshold: "page",
+            value: (m) => m["gap, plain"]!,
+            sign: ">=",
+            bound: 0.05,
+          }),
+          ...images("random mask"),
+          ...images("light first layer"),
+        ],
+  full: {
+    data: "cifar10",
+    recipe: "bag-of-tricks-fgsm",
+    recipeOptions: { mask: 0.4, firstLayer: 0.05 },
+    model: "preact-resnet-18",
+    modelOptions: { activation: "silu", stemStride: 2 },
+    mean: [0.4914, 0.4822, 0.4465],
+    std: [0.2471, 0.2435, 0.2616],
+    options: {
+      epochs: 30,
+      lr: 0.2,
+      momentum: 0.9,
+      weightDecay: 5e-4,
+      batchSize: 128,
+      schedule: "cyclic",
+      knots: [0, 0.5, 1],
+      epsilon: 8 / 255,
+      augment: "crop,flip",
+    },
+  },
+});

@@ -1,0 +1,71 @@
+import { coMnist } from "../fixtures.ts";
+import { defineReproduction, onEverySeed } from "../reproduction.ts";
+import { collapse, COLLAPSED, nFgsm } from "./arms.ts";
+
+export const fastBat = defineReproduction({
+  slug: "fast-bat",
+  title: "Fast-BAT: bi-level training with an implicit gradient",
+  source:
+    "Zhang et al. 2022, Revisiting and Advancing Fast Adversarial Training Through the Lens of Bi-Level Optimization",
+  kinds: ["mnist"],
+  small: async ({ arm }) => {
+    const bat = await arm("Fast-BAT", coMnist({ recipe: "fast-bat" })),
+      direct = await arm("without the implicit term", coMnist({ recipe: "fast-bat", recipeOptions: { cross: false } })),
+      noise = await arm("N-FGSM", nFgsm);
+    return {
+      "PGD-20, Fast-BAT": bat.pgd,
+      "clean, Fast-BAT": bat.clean,
+      "PGD-20, without the implicit term": direct.pgd,
+      "clean, N-FGSM": noise.clean,
+      "collapse, Fast-BAT": collapse(bat),
+    };
+  },
+  claims: () => [
+    onEverySeed({
+      text: "Fast-BAT reaches at least 40 % under PGD-20, with the attack's rate found by itself",
+      published: "48.83 % on CIFAR-10 at 8/255, PGD-50-10 (from memory)",
+      required: true,
+      threshold: "page",
+      value: (m) => m["PGD-20, Fast-BAT"]!,
+      sign: ">=",
+      bound: 0.4,
+    }),
+    onEverySeed({
+      text: "its clean accuracy is above N-FGSM's",
+      required: true,
+      threshold: "page",
+      value: (m) => m["clean, Fast-BAT"]! - m["clean, N-FGSM"]!,
+      sign: ">=",
+      bound: 0,
+    }),
+    onEverySeed({
+      text: "no collapse: 1 - PGD-20 / FGSM accuracy stays below 0.6",
+      required: true,
+      threshold: "page",
+      value: (m) => m["collapse, Fast-BAT"]!,
+      sign: "<=",
+      bound: COLLAPSED,
+    }),
+  ],
+  full: {
+    data: "cifar10",
+    recipe: "fast-bat",
+    recipeOptions: { attackRate: 5000 / 255, lambda: 10 },
+    model: "preact-resnet-18",
+    mean: [0.4914, 0.4822, 0.4465],
+    std: [0.2471, 0.2435, 0.2616],
+    options: {
+      epochs: 20,
+      lr: 0.2,
+      momentum: 0.9,
+      weightDecay: 5e-4,
+      batchSize: 128,
+      schedule: "cyclic",
+      knots: [0, 0.5, 1],
+      epsilon: 8 / 255,
+      augment: "crop,flip",
+      holdOut: 5000,
+      select: "best",
+    },
+  },
+});

@@ -1,0 +1,88 @@
+import { takeExamples } from "../../data/index.ts";
+import { coMnist } from "../fixtures.ts";
+import { defineReproduction, onEverySeed, type Trained } from "../reproduction.ts";
+import { fgsm, pgd5 } from "./arms.ts";
+
+export const fwAtAdapt = defineReproduction({
+  slug: "fw-at-adapt",
+  title: "Frank-Wolfe adversarial training that adapts its steps",
+  source: "Tsiligkaridis and Roberts 2022, Understanding and Increasing Efficiency of Frank-Wolfe Adversarial Training",
+  kinds: ["mnist"],
+  small: async ({ arm, test }) => {
+    const fixed = (steps: number) =>
+      arm(`FW-${steps}`, coMnist({ recipe: "fw-at-adapt", options: { steps, control: "none" } }));
+    const adapt = await arm("FW-Adapt", coMnist({ recipe: "fw-at-adapt" })),
+      [one, two] = [await fixed(1), await fixed(2)];
+    /** Distortion of two steps on test images: an epoch that does not move the weights. */
+    const distortionOf = async (name: string, { modelPath }: Trained): Promise<number> => {
+      const still = coMnist({
+        recipe: "fw-at-adapt",
+        options: { steps: 2, control: "none", lr: 0, weightDecay: 0, epochs: 1, batchSize: 100 },
+      });
+      const looked = await arm(`distortion of ${name}`, still, { train: takeExamples(test, 1000), from: modelPath });
+      return looked.history[0]!.measures["distortion"]!;
+    };
+    const healthy = await distortionOf("PGD-5", await arm("PGD-5", pgd5)),
+      collapsed = await distortionOf("FGSM", await arm("FGSM, zero start", fgsm));
+    const steps = adapt.history.length * Math.floor(5000 / 128) * 128;
+    return {
+      "PGD-20, FW-Adapt": adapt.pgd,
+      "PGD-20, FW-1": one.pgd,
+      "PGD-20, FW-2": two.pgd,
+      "attack gradients a batch": adapt.gradientEvaluations / steps - 1,
+      "distortion, healthy": healthy,
+      "distortion, collapsed": collapsed,
+    };
+  },
+  claims: () => [
+    onEverySeed({
+      text: "distortion over the support tells a healthy network from a collapsed one by at least 0.08",
+      required: true,
+      threshold: "page",
+      value: (m) => m["distortion, healthy"]! - m["distortion, collapsed"]!,
+      sign: ">=",
+      bound: 0.08,
+    }),
+    onEverySeed({
+      text: "FW-Adapt reaches at least 50 % under PGD-20",
+      required: true,
+      threshold: "page",
+      value: (m) => m["PGD-20, FW-Adapt"]!,
+      sign: ">=",
+      bound: 0.5,
+    }),
+    onEverySeed({
+      text: "with at most 4.5 attack gradients a batch",
+      required: true,
+      threshold: "page",
+      value: (m) => m["attack gradients a batch"]!,
+      sign: "<=",
+      bound: 4.5,
+    }),
+    onEverySeed({
+      text: "one and two fixed steps both end below 40 %",
+      required: true,
+      threshold: "page",
+      value: (m) => Math.max(m["PGD-20, FW-1"]!, m["PGD-20, FW-2"]!),
+      sign: "<=",
+      bound: 0.4,
+    }),
+  ],
+  full: {
+    data: "cifar10",
+    recipe: "fw-at-adapt",
+    model: "resnet-18",
+    options: {
+      epochs: 30,
+      lr: 0.1,
+      momentum: 0.9,
+      nesterov: true,
+      weightDecay: 5e-4,
+      batchSize: 512,
+      schedule: "step",
+      milestones: [0.5],
+      epsilon: 16 / 255,
+      augment: "crop,flip",
+    },
+  },
+});

@@ -1,0 +1,100 @@
+import { coMnist } from "../fixtures.ts";
+import { defineReproduction, onEverySeed } from "../reproduction.ts";
+import { fgsm, fgsmRs, nFgsm as noisy, pgd5 } from "./arms.ts";
+
+/** Weights of the alignment that the page tries; the one that was best on seed 0. */
+const LAMBDA = 2;
+
+export const nFgsm = defineReproduction({
+  slug: "n-fgsm",
+  title: "N-FGSM: noise larger than the radius, and GradAlign beside it",
+  source: "de Jorge et al. 2022, Make Some Noise; Andriushchenko and Flammarion 2020 (GradAlign)",
+  kinds: ["mnist"],
+  small: async ({ arm }) => {
+    const noise = await arm("N-FGSM", noisy),
+      plain = await arm("FGSM, zero start", fgsm),
+      random = await arm("FGSM-RS", fgsmRs),
+      many = await arm("PGD-5", pgd5),
+      aligned = await arm(
+        `GradAlign, lambda ${LAMBDA}`,
+        coMnist({ recipe: "grad-align", recipeOptions: { lambda: LAMBDA } }),
+      );
+    return {
+      "PGD-20, N-FGSM": noise.pgd,
+      "PGD-20, FGSM": plain.pgd,
+      "PGD-20, FGSM-RS": random.pgd,
+      "PGD-20, PGD-5": many.pgd,
+      "PGD-20, GradAlign": aligned.pgd,
+      "time, GradAlign / N-FGSM": aligned.seconds / noise.seconds,
+    };
+  },
+  claims: () => [
+    onEverySeed({
+      text: "N-FGSM reaches at least 55 % under PGD-20",
+      published: "about 48.1 % on CIFAR-10 at 8/255, PGD-50-10 (from memory)",
+      required: true,
+      threshold: "page",
+      value: (m) => m["PGD-20, N-FGSM"]!,
+      sign: ">=",
+      bound: 0.55,
+    }),
+    onEverySeed({
+      text: "FGSM from zero falls to at most 25 %",
+      required: true,
+      threshold: "page",
+      value: (m) => m["PGD-20, FGSM"]!,
+      sign: "<=",
+      bound: 0.25,
+    }),
+    onEverySeed({
+      text: "FGSM-RS falls to at most 40 %",
+      required: true,
+      threshold: "page",
+      value: (m) => m["PGD-20, FGSM-RS"]!,
+      sign: "<=",
+      bound: 0.4,
+    }),
+    onEverySeed({
+      text: "N-FGSM is within 12 points of PGD-5",
+      required: true,
+      threshold: "page",
+      value: (m) => m["PGD-20, N-FGSM"]! - m["PGD-20, PGD-5"]!,
+      sign: ">=",
+      bound: -0.12,
+    }),
+    onEverySeed({
+      text: "GradAlign reaches at least 40 %",
+      required: true,
+      threshold: "page",
+      value: (m) => m["PGD-20, GradAlign"]!,
+      sign: ">=",
+      bound: 0.4,
+    }),
+    onEverySeed({
+      text: "GradAlign takes at least 1.4 times as long",
+      required: true,
+      threshold: "page",
+      value: (m) => m["time, GradAlign / N-FGSM"]!,
+      sign: ">=",
+      bound: 1.4,
+    }),
+  ],
+  full: {
+    data: "cifar10",
+    recipe: "n-fgsm",
+    model: "preact-resnet-18",
+    mean: [0.4914, 0.4822, 0.4465],
+    std: [0.2471, 0.2435, 0.2616],
+    options: {
+      epochs: 30,
+      lr: 0.2,
+      momentum: 0.9,
+      weightDecay: 5e-4,
+      batchSize: 128,
+      schedule: "cyclic",
+      knots: [0, 0.5, 1],
+      epsilon: 8 / 255,
+      augment: "crop,flip",
+    },
+  },
+});

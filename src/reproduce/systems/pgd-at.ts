@@ -1,0 +1,108 @@
+import { takeExamples } from "../../data/index.ts";
+import { attackDataset } from "../../evaluate/index.ts";
+import { loadClassifier } from "../../models/index.ts";
+import { type Arm, defineReproduction, onEverySeed } from "../reproduction.ts";
+
+/** 12,000 digits, l-inf 0.3, Adam with a drop after 9 of 12 epochs. */
+const digits = (recipe: string): Arm => ({
+  recipe,
+  model: "small-cnn",
+  modelOptions: { channels: [16, 32], dense: [128] },
+  options: {
+    epochs: 12,
+    batchSize: 100,
+    optimizer: "adam",
+    lr: 1e-3,
+    weightDecay: 0,
+    schedule: "step",
+    milestones: [0.75],
+    gamma: 0.2,
+    epsilon: 0.3,
+    ...(recipe === "pgd-at" && { steps: 10, relativeStep: 0.2, ramp: 3 }),
+  },
+  examples: 12_000,
+  measure: { epsilon: 0.3, examples: 500, steps: 100, restarts: 3 },
+});
+
+export const pgdAt = defineReproduction({
+  slug: "pgd-at",
+  title: "PGD adversarial training",
+  source: "Madry et al. 2018, Towards Deep Learning Models Resistant to Adversarial Attacks",
+  kinds: ["mnist"],
+  small: async ({ arm, test, seed }) => {
+    const robust = await arm("PGD-10 training", digits("pgd-at")),
+      plain = await arm("plain training", digits("standard"));
+    const network = await loadClassifier(robust.modelPath, test.shape),
+      images = takeExamples(test, 500);
+    const broken = await Promise.all(
+      ["cross-entropy", "margin"].map(async (loss) => {
+        const attack = { name: "pgd", options: { steps: 100, restarts: 3, stepSize: 0.03, loss } };
+        const found = await attackDataset(network, images, { attack, epsilon: 0.3, seed: seed + 1 });
+        return found.broken;
+      }),
+    );
+    const fallen = images.labels.filter((_, i) => broken.some((by) => by[i] === 1)).length / images.labels.length;
+    return {
+      "clean, PGD-10 training": robust.clean,
+      "PGD-100 x 3, PGD-10 training": robust.pgd,
+      "worst of PGD with two losses": Math.min(robust.pgd, robust.clean - fallen),
+      "clean, plain training": plain.clean,
+      "PGD-100 x 3, plain training": plain.pgd,
+    };
+  },
+  claims: () => [
+    onEverySeed({
+      text: "PGD-100 x 3 accuracy at least 70 %",
+      published: "89.62 % with 50 restarts at full scale (repository)",
+      required: true,
+      threshold: "page",
+      value: (m) => m["PGD-100 x 3, PGD-10 training"]!,
+      sign: ">=",
+      bound: 0.7,
+    }),
+    onEverySeed({
+      text: "clean accuracy at least 95 %",
+      published: "98.53 % at full scale (repository)",
+      required: true,
+      threshold: "page",
+      value: (m) => m["clean, PGD-10 training"]!,
+      sign: ">=",
+      bound: 0.95,
+    }),
+    onEverySeed({
+      text: "the plainly trained network falls to at most 5 %",
+      required: true,
+      threshold: "page",
+      value: (m) => m["PGD-100 x 3, plain training"]!,
+      sign: "<=",
+      bound: 0.05,
+    }),
+    onEverySeed({
+      text: "the worst of both losses is within 6 points of PGD-100 x 3",
+      required: true,
+      threshold: "page",
+      value: (m) => m["PGD-100 x 3, PGD-10 training"]! - m["worst of PGD with two losses"]!,
+      sign: "<=",
+      bound: 0.06,
+    }),
+  ],
+  full: {
+    data: "cifar10",
+    recipe: "pgd-at",
+    model: "wide-resnet-34-10",
+    options: {
+      epochs: 205,
+      lr: 0.1,
+      momentum: 0.9,
+      weightDecay: 2e-4,
+      batchSize: 128,
+      schedule: "step",
+      milestones: [0.5, 0.75],
+      epsilon: 8 / 255,
+      stepSize: 2 / 255,
+      steps: 7,
+      attackMode: "train",
+      augment: "crop,flip",
+    },
+  },
+});
