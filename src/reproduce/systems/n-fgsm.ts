@@ -1,9 +1,15 @@
 import { coMnist } from "../fixtures.ts";
-import { defineReproduction, onEverySeed } from "../reproduction.ts";
+import { defineReproduction, onEverySeed, type Trained } from "../reproduction.ts";
 import { fgsm, fgsmRs, nFgsm as noisy, pgd5 } from "./arms.ts";
 
 /** Weights of the alignment that the page tries; the one that was best on seed 0. */
 const LAMBDA = 2;
+
+/** Images a second, median of the epochs: the first one compiles. */
+const rateOf = ({ history }: Trained): number => {
+  const rates = history.map(({ imagesPerSecond }) => imagesPerSecond).sort((a, b) => a - b);
+  return rates[Math.floor(rates.length / 2)]!;
+};
 
 export const nFgsm = defineReproduction({
   slug: "n-fgsm",
@@ -25,7 +31,7 @@ export const nFgsm = defineReproduction({
       "PGD-20, FGSM-RS": random.pgd,
       "PGD-20, PGD-5": many.pgd,
       "PGD-20, GradAlign": aligned.pgd,
-      "time, GradAlign / N-FGSM": aligned.seconds / noise.seconds,
+      "time, GradAlign / N-FGSM": rateOf(noise) / rateOf(aligned),
     };
   },
   claims: () => [
