@@ -1,4 +1,4 @@
-import { takeExamples } from "../../data/index.ts";
+import { examplesOf } from "../run.ts";
 import { attackDataset } from "../../evaluate/index.ts";
 import { loadClassifier } from "../../models/index.ts";
 import { type Arm, defineReproduction, onEverySeed } from "../reproduction.ts";
@@ -33,7 +33,7 @@ export const pgdAt = defineReproduction({
     const robust = await arm("PGD-10 training", digits("pgd-at")),
       plain = await arm("plain training", digits("standard"));
     const network = await loadClassifier(robust.modelPath, test.shape),
-      images = takeExamples(test, 500);
+      images = examplesOf(test, 500, 0);
     const broken = await Promise.all(
       ["cross-entropy", "margin"].map(async (loss) => {
         const attack = { name: "pgd", options: { steps: 100, restarts: 3, stepSize: 0.03, loss } };
