@@ -20,4 +20,5 @@ export { fgsm } from "./fgsm.ts";
 export { pgd } from "./pgd.ts";
 export * from "./inner.ts";
 export * from "./rules.ts";
+export * from "./start.ts";
 export * from "./starts.ts";

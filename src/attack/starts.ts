@@ -1,41 +1,9 @@
 import { filledLike, stopGradient, vjp } from "../autodiff/index.ts";
-import { float, type OptionSpec, type OptionValues } from "../core/index.ts";
+import { float } from "../core/index.ts";
 import type { Value } from "../graph/index.ts";
 import { kl } from "../loss/index.ts";
 import { add, mul, scale, sign, sqrt, square, reduceSum, maximum, scalarLike, div, sub } from "../ops/index.ts";
-import { type GraphRegion, type NormName } from "../threat/index.ts";
-
-/** Random numbers of a step, as an input of its graph: uniform in [-1, 1), or standard normal. */
-export type Draw = (kind: "uniform" | "normal", like: Value, shape?: readonly number[]) => Value;
-
-/** What a start may follow from. */
-export interface StartContext<O = unknown> extends GraphRegion {
-  /** Clean examples [N, ...]. */
-  readonly x: Value;
-  readonly norm: NormName;
-  readonly options: O;
-  readonly draw: Draw;
-  /** Scores at points, as the attack sees the network. */
-  readonly forward: (points: Value) => Value;
-  /** What {@link carriedStart} keeps from step to step: the changes of the examples that had these places before. */
-  readonly previous: () => Value;
-  /** Nearest points of the set. */
-  readonly project: (points: Value) => Value;
-}
-
-/** Where an inner problem's ascent begins; the caller projects. Adding one: a line here, or its file. */
-export interface StartType<S extends OptionSpec = OptionSpec> {
-  readonly name: string;
-  readonly summary: string;
-  readonly source: string;
-  readonly options: S;
-  readonly build: (context: StartContext<OptionValues<S>>) => Value;
-  /** Gradients of an example that it takes. */
-  readonly gradients?: number;
-}
-// oxlint-disable-next-line no-explicit-any
-export type AnyStart = StartType<any>;
-const define = <const S extends OptionSpec>(start: StartType<S>): StartType<S> => start;
+import { type AnyStart, defineStart } from "./start.ts";
 
 const lengthOf = (v: Value): Value =>
   sqrt(
@@ -46,7 +14,7 @@ const lengthOf = (v: Value): Value =>
     ),
   );
 
-const zero = define({
+const zero = defineStart({
   name: "zero",
   summary: "At the example itself.",
   source: "Goodfellow, Shlens, Szegedy 2015, Explaining and Harnessing Adversarial Examples",
@@ -54,7 +22,7 @@ const zero = define({
   build: ({ x }) => x,
 });
 
-const uniform = define({
+const uniform = defineStart({
   name: "uniform",
   summary: "At a random point: l-inf uniform in the ball, l2 in a random direction, l1 Gaussian noise.",
   source: "Madry et al. 2018; with scale 2 and no projection de Jorge et al. 2022 (N-FGSM)",
@@ -69,7 +37,7 @@ const uniform = define({
   },
 });
 
-const gaussian = define({
+const gaussian = defineStart({
   name: "gaussian",
   summary: "Beside the example: where the loss compares with the example itself, its gradient there is zero.",
   source: "Zhang et al. 2019, Theoretically Principled Trade-off between Robustness and Accuracy",
@@ -77,7 +45,7 @@ const gaussian = define({
   build: ({ x, draw, options }) => add(x, scale(draw("normal", x), options.deviation)),
 });
 
-const previous = define({
+const previous = defineStart({
   name: "previous",
   summary: "With the change that the batch's example at this place had in the step before.",
   source: "Shafahi et al. 2019, Adversarial Training for Free!",
@@ -85,7 +53,7 @@ const previous = define({
   build: ({ x, previous: before }) => add(x, before()),
 });
 
-const backwardSmoothing = define({
+const backwardSmoothing = defineStart({
   name: "backward-smoothing",
   summary: "One step towards a random prediction near the network's own: noise in the output, mapped back.",
   source: "Chen et al. 2022, Efficient Robust Training via Backward Smoothing",

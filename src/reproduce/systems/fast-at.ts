@@ -21,7 +21,9 @@ export const fastAt = defineReproduction({
       random = await arm("FGSM-RS", fgsmRs),
       guarded = await arm("FGSM-RS with guard", coMnist({ recipe: "fast-at", options: { guard: "rollback" } })),
       full = await arm("the repository's recipe", whole);
-    const spoke = guarded.history.some(({ probe }) => probe !== null && 1 - probe.pgd / Math.max(probe.fgsm, 1e-9) >= 0.6);
+    const spoke = guarded.history.some(
+      ({ probe }) => probe !== null && 1 - probe.pgd / Math.max(probe.fgsm, 1e-9) >= 0.6,
+    );
     return {
       "FGSM - PGD-20, zero start": zero.fgsm - zero.pgd,
       "PGD-20, FGSM-RS": random.pgd,
