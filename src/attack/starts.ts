@@ -3,6 +3,7 @@ import { float } from "../core/index.ts";
 import type { Value } from "../graph/index.ts";
 import { kl } from "../loss/index.ts";
 import { add, mul, scale, sign, sqrt, square, reduceSum, maximum, scalarLike, div, sub } from "../ops/index.ts";
+import { randomSign } from "./random-sign.ts";
 import { type AnyStart, defineStart } from "./start.ts";
 
 const lengthOf = (v: Value): Value =>
@@ -75,4 +76,5 @@ export const starts = {
   gaussian,
   previous,
   "backward-smoothing": backwardSmoothing,
+  "random-sign": randomSign,
 } satisfies Record<string, AnyStart>;
