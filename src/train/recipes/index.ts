@@ -10,6 +10,7 @@ import { foscDynamic } from "./fosc-dynamic.ts";
 import { freeAt } from "./free-at.ts";
 import { fwAtAdapt } from "./fw-at-adapt.ts";
 import { gradAlign } from "./grad-align.ts";
+import { interpolatedAt } from "./interpolated-at.ts";
 import { mart } from "./mart.ts";
 import { nFgsm } from "./n-fgsm.ts";
 import { pgdAt } from "./pgd-at.ts";
@@ -36,6 +37,7 @@ export const recipes = {
   "fw-at-adapt": fwAtAdapt,
   awp,
   stability,
+  "interpolated-at": interpolatedAt,
 } satisfies Record<string, AnyRecipe>;
 export type RecipeName = keyof typeof recipes;
 
