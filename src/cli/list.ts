@@ -1,11 +1,19 @@
-import { attacks } from "../attack/index.ts";
+import { type AnyRule, type AnyStart, attacks, rules, starts, stops } from "../attack/index.ts";
 import { flagName, type OptionSpec } from "../core/index.ts";
-import { builtinDatasets } from "../data/index.ts";
+import { type AnyAugmentation, type AnyMixer, augmentations, builtinDatasets, mixers } from "../data/index.ts";
 import { losses } from "../loss/index.ts";
 import { models } from "../models/index.ts";
 import { ops } from "../ops/index.ts";
+import {
+  type AnyAveraging,
+  type AnyOptimizer,
+  type AnySchedule,
+  averagings,
+  optimizers,
+  schedules,
+} from "../optim/index.ts";
 import { formatTable } from "../report/index.ts";
-import { recipes } from "../train/index.ts";
+import { type AnyController, type AnyRecipe, controllers, recipes } from "../train/index.ts";
 import { defineCommand, EXIT } from "./command.ts";
 
 interface Listed {
@@ -21,7 +29,15 @@ const registries: Readonly<Record<string, () => readonly Listed[]>> = {
   attacks: () => Object.values(attacks),
   models: () => Object.values(models),
   losses: () => Object.values(losses),
-  recipes: () => Object.values(recipes),
+  recipes: () => Object.values<AnyRecipe>(recipes),
+  starts: () => Object.values<AnyStart>(starts),
+  rules: () => Object.values<AnyRule>(rules),
+  stops: () => Object.values(stops),
+  controllers: () => Object.values<AnyController>(controllers),
+  augmentations: () => [...Object.values<AnyAugmentation>(augmentations), ...Object.values<AnyMixer>(mixers)],
+  optimizers: () => Object.values<AnyOptimizer>(optimizers),
+  schedules: () => Object.values<AnySchedule>(schedules),
+  averages: () => Object.values<AnyAveraging>(averagings),
   data: () =>
     Object.entries(builtinDatasets).map(([name, { summary, kind }]) => ({
       name,
@@ -32,7 +48,7 @@ const registries: Readonly<Record<string, () => readonly Listed[]>> = {
 
 export const listCommand = defineCommand({
   name: "list",
-  summary: "List attacks, models, losses, recipes, data sets or operators.",
+  summary: "List attacks, models, losses, recipes and their parts, data sets or operators.",
   positionals: [{ name: "what", help: "what to list", optional: true, choices: Object.keys(registries) }],
   options: {},
   examples: ["temper list", "temper list attacks", "temper list operators --json"],

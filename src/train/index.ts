@@ -1,4 +1,5 @@
 export * from "./config.ts";
+export * from "./controllers.ts";
 export * from "./options.ts";
 export * from "./recipe.ts";
 export * from "./recipes/index.ts";

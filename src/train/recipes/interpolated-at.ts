@@ -40,7 +40,8 @@ const branches = {
 
 export const interpolatedAt = defineRecipe({
   name: "interpolated-at",
-  summary: "Half of the loss on mixed clean images, half on mixed adversarial ones; the attack knows nothing of mixing.",
+  summary:
+    "Half of the loss on mixed clean images, half on mixed adversarial ones; the attack knows nothing of mixing.",
   source: "Lamb et al. 2019, Interpolated Adversarial Training",
   options: {},
   settings: { steps: 7 },
