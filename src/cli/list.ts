@@ -5,6 +5,7 @@ import { losses } from "../loss/index.ts";
 import { models } from "../models/index.ts";
 import { ops } from "../ops/index.ts";
 import { formatTable } from "../report/index.ts";
+import { type Reproduction, reproductions } from "../reproduce/index.ts";
 import { recipes } from "../train/index.ts";
 import { defineCommand, EXIT } from "./command.ts";
 
@@ -22,6 +23,11 @@ const registries: Readonly<Record<string, () => readonly Listed[]>> = {
   models: () => Object.values(models),
   losses: () => Object.values(losses),
   recipes: () => Object.values(recipes),
+  systems: () =>
+    Object.values<Reproduction>(reproductions).map(({ slug, title, source, kinds }) => ({
+      name: slug,
+      summary: `${title} (${source}); data: ${kinds.join(", ")}`,
+    })),
   data: () =>
     Object.entries(builtinDatasets).map(([name, { summary, kind }]) => ({
       name,
@@ -32,7 +38,7 @@ const registries: Readonly<Record<string, () => readonly Listed[]>> = {
 
 export const listCommand = defineCommand({
   name: "list",
-  summary: "List attacks, models, losses, recipes, data sets or operators.",
+  summary: "List attacks, models, losses, recipes, reproduced systems, data sets or operators.",
   positionals: [{ name: "what", help: "what to list", optional: true, choices: Object.keys(registries) }],
   options: {},
   examples: ["temper list", "temper list attacks", "temper list operators --json"],

@@ -1,3 +1,4 @@
+export { duration } from "./format.ts";
 export { printable } from "./html.ts";
 export * from "./json.ts";
 export * from "./page.ts";

@@ -60,11 +60,14 @@ const claims = ({ claims: rows, seeds }: ReproductionReport): Html =>
       rows.map((row) => [
         row.text,
         html`<span
-          >${row.held ? "held" : html`<span class="strong">not held</span>`}
+          >${row.held ? "held" : html`<span class="strong">not held</span>`}
           <span class="sub">${row.required ? "required" : "not required"}</span></span
         >`,
         row.published ?? "nothing comparable",
-        html`<span>${meanText(row)} <span class="sub">${row.values.map(claimNumber).join(", ")}</span></span>`,
+        html`<span
+          >${meanText(row).replaceAll(" ", "\u00a0")}
+          <span class="sub">${row.values.map(claimNumber).join(", ")}</span></span
+        >`,
         thresholdText(row.threshold),
       ]),
       "cards-form",
@@ -98,7 +101,7 @@ const curves = ({ arms: trained }: ReproductionReport): Html => {
     const series = trained.map((arm) => {
       const at = names.indexOf(arm.name);
       const values = axis.xs.map((_, i) => finite(arm.history[i]?.[name]));
-      return { name: arm.name, values, colour: at % 6, dash: Math.floor(at / 6) % 4 };
+      return { name: arm.name, values, colour: at % 6, dash: at % 4 };
     });
     return { ...panel, series: series.filter(({ values }) => values.some((value) => value !== null)) };
   }).filter(({ series }) => series.length > 0);

@@ -73,15 +73,15 @@ export const meanText = ({ mean, spread }: Pick<ClaimRow, "mean" | "spread">): s
 export const claimNumber = (value: number | null): string =>
   value === null ? "none" : String(Number(value.toPrecision(value !== 0 && Math.abs(value) < 0.1 ? 3 : 4)));
 
-/** `page`, or how it was calibrated. */
-export const thresholdText = (threshold: string): string => (threshold === "page" ? "as on its page" : threshold);
+/** When a threshold was set: with the experiment's description, or how it was calibrated. */
+export const thresholdText = (threshold: string): string => (threshold === "page" ? "set beforehand" : threshold);
 
 /** `all 3 required claims held`, `1 of 3 required claims did not hold`. */
 export const verdictOf = ({ claims }: ReproductionReport): string => {
   const required = claims.filter((claim) => claim.required),
-    missed = required.filter(({ held }) => !held).length,
-    claimsText = required.length === 1 ? "claim" : "claims";
+    missed = required.filter(({ held }) => !held).length;
+  if (required.length === 1) return `the required claim ${missed === 0 ? "held" : "did not hold"}`;
   return missed === 0
-    ? `all ${required.length} required ${claimsText} held`
-    : `${missed} of ${required.length} required ${claimsText} did not hold`;
+    ? `all ${required.length} required claims held`
+    : `${missed} of ${required.length} required claims did not hold`;
 };
