@@ -39,14 +39,14 @@ const claimRow = ({ text, published, values, mean, spread, threshold, held, requ
 const section = (report) => {
   const { slug, title, source, kind, data, seeds, seconds, claims, notes, machine, createdAt, command } = report;
   return [
-    `## ${slug}`,
+    `## ${slug} on ${kind}`,
     "",
     `${cell(title)}. ${cell(source)}.`,
     "",
     ...table(["claim", "published", "ours (each seed)", "threshold", "held", "required"], claims.map(claimRow)),
     "",
-    `On ${kind} (${data.train.count} + ${data.test.count} examples), seeds ${seeds.join(", ")}; ${minutes(seconds.training)} minutes of training`,
-    `on ${cell(machine.cpu)}, ${machine.threads} threads, Temper ${machine.temper}; ${createdAt.slice(0, 10)}, \`${command}\`.`,
+    `Data: ${cell(data.train.name)} and test (${data.train.count} + ${data.test.count} examples), seeds ${seeds.join(", ")}; ${minutes(seconds.training)} minutes of training`,
+    `on ${cell(machine.cpu)}, ${machine.threads} of ${machine.cores} cores, Temper ${machine.temper}; ${createdAt.slice(0, 10)}, \`${command}\`.`,
     ...(notes.length > 0 ? ["", ...notes.map((note) => `- ${cell(note)}`)] : []),
     "",
   ];
@@ -60,10 +60,9 @@ const page = [
   "accuracies and their differences are fractions of one.",
   "",
   ...table(
-    ["system", "data", "required claims held", "seeds", "minutes of training"],
+    ["system", "required claims held", "seeds", "minutes of training"],
     reports.map((report) => [
-      `[${report.slug}](#${report.slug})`,
-      report.kind,
+      `[${report.slug} on ${report.kind}](#${report.slug}-on-${report.kind})`,
       report.held ? heldOf(report) : `**${heldOf(report)}**`,
       report.seeds.join(", "),
       minutes(report.seconds.training),

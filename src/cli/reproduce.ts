@@ -88,10 +88,11 @@ const runSmall = async (
     const result = await reproduce({ reproduction, kind, train, test, seeds, folder: join(out, "arms"), onProgress });
     const report = reproductionReport(reproduction, result, { train, test, command: commandLine });
     reports.push(report);
-    await replaceFile(join(out, `${slug}.json`), renderReproductionJson(report));
-    await replaceFile(join(out, `${slug}.html`), renderReproduction(report));
+    const place = join(out, `${slug}-${kind}`);
+    await replaceFile(`${place}.json`, renderReproductionJson(report));
+    await replaceFile(`${place}.html`, renderReproduction(report));
     printReproduction(output, report);
-    output.print(`report: ${join(out, `${slug}.html`)}\n`);
+    output.print(`report: ${place}.html\n`);
   }
   const held = reports.every((report) => report.held),
     documents = reports.map(renderReproductionJson);
