@@ -7,6 +7,7 @@ import { evaluateCommand } from "./evaluate.ts";
 import { exportCommand } from "./export.ts";
 import { inspectCommand } from "./inspect.ts";
 import { listCommand } from "./list.ts";
+import { reproduceCommand } from "./reproduce.ts";
 import { trainCommand } from "./train.ts";
 
 /** Every command by name, in the order of the overview. */
@@ -15,6 +16,7 @@ export const commands = {
   evaluate: evaluateCommand,
   attack: attackCommand,
   train: trainCommand,
+  reproduce: reproduceCommand,
   export: exportCommand,
   inspect: inspectCommand,
   data: dataCommand,

@@ -91,7 +91,7 @@ export const overview = (version: string, commands: Readonly<Record<string, AnyC
     "",
     "`temper <command> --help` shows options and examples. With --json, standard output holds one JSON document and",
     "nothing else; of a command that failed it is { error: { code, message } }.",
-    "Exit codes: 0 done, 1 a threshold was not met, 2 wrong use, 3 a failed or interrupted run.",
+    "Exit codes: 0 done, 1 a threshold or claim was not met, 2 wrong use, 3 a failed or interrupted run.",
     "",
   ].join("\n");
 

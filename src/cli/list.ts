@@ -13,6 +13,7 @@ import {
   schedules,
 } from "../optim/index.ts";
 import { formatTable } from "../report/index.ts";
+import { type Reproduction, reproductions } from "../reproduce/index.ts";
 import { type AnyController, type AnyRecipe, controllers, recipes } from "../train/index.ts";
 import { defineCommand, EXIT } from "./command.ts";
 
@@ -30,6 +31,11 @@ const registries: Readonly<Record<string, () => readonly Listed[]>> = {
   models: () => Object.values(models),
   losses: () => Object.values(losses),
   recipes: () => Object.values<AnyRecipe>(recipes),
+  systems: () =>
+    Object.values<Reproduction>(reproductions).map(({ slug, title, source, kinds }) => ({
+      name: slug,
+      summary: `${title} (${source}); data: ${kinds.join(", ")}`,
+    })),
   starts: () => Object.values<AnyStart>(starts),
   rules: () => Object.values<AnyRule>(rules),
   stops: () => Object.values(stops),
@@ -48,7 +54,7 @@ const registries: Readonly<Record<string, () => readonly Listed[]>> = {
 
 export const listCommand = defineCommand({
   name: "list",
-  summary: "List attacks, models, losses, recipes and their parts, data sets or operators.",
+  summary: "List attacks, models, losses, recipes and their parts, reproduced systems, data sets or operators.",
   positionals: [{ name: "what", help: "what to list", optional: true, choices: Object.keys(registries) }],
   options: {},
   examples: ["temper list", "temper list attacks", "temper list operators --json"],

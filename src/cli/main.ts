@@ -31,14 +31,19 @@ export const runCommandLine = async (argv: readonly string[]): Promise<ExitCode>
     process.stdout.write(`${version}\n`);
     return EXIT.done;
   }
-  if (Object.hasOwn(commands, name)) return runOne(commands[name as keyof typeof commands], rest, output);
+  if (Object.hasOwn(commands, name)) return runOne(commands[name as keyof typeof commands], rest);
   const near = nearest(name, Object.keys(commands));
   const hint = near ? ` Did you mean ${near}?` : "";
   const what = name.startsWith("-") ? `The command comes first, before ${name}.` : `There is no command "${name}".`;
   return report(new TemperError("bad-option", `${what}${hint} See \`temper --help\`.`), output);
 };
 
-const runOne = async (command: AnyCommand, argv: readonly string[], early: Output): Promise<ExitCode> => {
+/** Runs a command with what stands behind its name. */
+export const runOne = async (
+  command: AnyCommand,
+  argv: readonly string[],
+  early = createOutput(argv.includes("--json")),
+): Promise<ExitCode> => {
   let output = early;
   try {
     const { args, common, options, given } = await parseArguments(command, argv);

@@ -52,7 +52,7 @@ export const trainPage = (folder: string, title: string, events: boolean): Train
 const flatConfig = ({ options, ...rest }: TrainConfig): Record<string, unknown> => ({ ...rest, ...options });
 
 /** A line of the history as numbers by name. */
-const numbersOf = ({ terms, measures, probe, ...record }: EpochRecord): HistoryRecord => ({
+export const numbersOf = ({ terms, measures, probe, ...record }: EpochRecord): HistoryRecord => ({
   ...record,
   ...measures,
   ...Object.fromEntries(Object.entries(terms).map(([name, value]) => [`loss/${name}`, value])),

@@ -5,18 +5,17 @@ import {
   flagName,
   formatBytes,
   formatChosen,
-  isTemperError,
   type OptionSpec,
   numbers,
   text,
 } from "../core/index.ts";
 import { formatTable } from "../report/index.ts";
-import { estimate, type RecipeName, recipes, train, trainOptions, type TrainProgress } from "../train/index.ts";
+import { estimate, type RecipeName, recipes, trainOptions } from "../train/index.ts";
 import { type CommandContext, defineCommand, EXIT, type ExitCode } from "./command.ts";
 import { names } from "./names.ts";
 import type { Output } from "./output.ts";
-import { trainPage } from "./train-page.ts";
-import { dataOptions, openDataset, percent } from "./shared-options.ts";
+import { dataOptions, openDataset } from "./shared-options.ts";
+import { openValidation, trainRun } from "./train-run.ts";
 
 const options = {
   model: text({
@@ -76,10 +75,7 @@ export const trainCommand = defineCommand({
     const folder = out ?? join("runs", `${recipe}-${network}-${data.replaceAll(/[^\w-]+/g, "_")}`);
     const source = { data, pixelRange, dataLayout };
     const training = await openDataset({ ...source, split: "train", range });
-    const validation =
-      rest.validation > 0 && rest.holdOut === 0
-        ? await openDataset({ ...source, split: "validation", range: undefined }).catch(noValidation)
-        : undefined;
+    const validation = rest.validation > 0 && rest.holdOut === 0 ? await openValidation(source) : undefined;
     if (rest.validation > 0 && rest.holdOut === 0 && !validation)
       output.note(
         "note: this data has no validation split (the test split is not for that): accuracy is not measured. --hold-out takes some training examples for it.",
@@ -98,21 +94,8 @@ export const trainCommand = defineCommand({
       std,
     };
     if (rest.epochs === 0) return dryRun(output, await estimate(request));
-    const page = trainPage(folder, `${recipe} ${network} ${data}`, tensorboard),
-      show = progressOn(output);
-    const outcome = await train({
-      ...request,
-      folder,
-      resume,
-      signal,
-      onProgress: (progress) => {
-        show(progress);
-        if (progress.kind === "epoch") page.update(progress.record);
-      },
-    });
-    await page.close(outcome.finished, outcome.ended, outcome.epoch);
-    if (outcome.ended !== "")
-      output.print(`Ended early: ${outcome.ended}. The network is that of epoch ${outcome.epoch}.`);
+    const title = `${recipe} ${network} ${data}`;
+    const outcome = await trainRun({ request: { ...request, folder, resume, signal }, title, tensorboard, output });
     output.print(
       outcome.finished
         ? `model: ${outcome.modelPath}`
@@ -150,22 +133,3 @@ const isChosen = (value: unknown): value is Chosen =>
 /** What was given of a record's options. */
 const only = (given: Readonly<Record<string, unknown>>, spec: OptionSpec): Record<string, unknown> =>
   Object.fromEntries(Object.entries(given).filter(([name]) => Object.hasOwn(spec, name)));
-
-const progressOn =
-  (output: Output) =>
-  (progress: TrainProgress): void => {
-    if (progress.kind === "step") {
-      const { epoch, step, total, loss } = progress;
-      return output.progress("training", step, total, `epoch ${epoch}  loss ${loss.toFixed(4)}`);
-    }
-    const { epoch, loss, validationAccuracy: clean, validationRobustAccuracy: robust, seconds } = progress.record;
-    const measured =
-      clean === null || robust === null ? "" : `  validation ${percent(clean)}  robust ${percent(robust)}`;
-    output.print(`epoch ${epoch}  loss ${loss.toFixed(4)}${measured}  ${seconds.toFixed(1)} s`);
-  };
-
-/** Sets without a validation part are trained without looking at one: the test part is not for that. */
-const noValidation = (error: unknown): undefined => {
-  if (isTemperError(error) && error.code === "not-found") return undefined;
-  throw error;
-};

@@ -1,6 +1,11 @@
+export { duration } from "./format.ts";
 export { printable } from "./html.ts";
 export * from "./json.ts";
 export * from "./page.ts";
+export { renderReproduction } from "./reproduction-page.ts";
+export * from "./reproduction.ts";
+export * from "./reproduction-schema.ts";
 export * from "./schema.ts";
+export type { DocumentSchema, JsonSchema } from "./schema-parts.ts";
 export * from "./text-table.ts";
 export * from "./training.ts";

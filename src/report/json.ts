@@ -1,6 +1,9 @@
 import { TemperError } from "../core/index.ts";
 import type { EvaluationResult } from "../evaluate/index.ts";
-import { evaluationSchema, type JsonSchema } from "./schema.ts";
+import type { ReproductionReport } from "./reproduction.ts";
+import { reproductionSchema } from "./reproduction-schema.ts";
+import { evaluationSchema } from "./schema.ts";
+import type { JsonSchema } from "./schema-parts.ts";
 
 const nullable = (schema: JsonSchema | undefined): boolean =>
   Array.isArray(schema?.type) && schema.type.includes("null");
@@ -49,3 +52,7 @@ const print = (value: unknown, schema: JsonSchema | undefined, where: string, in
  * @throws TemperError `nonfinite`: any other number is NaN or infinite, with its place
  */
 export const renderJson = (result: EvaluationResult): string => `${print(result, evaluationSchema, "", "")}\n`;
+
+/** A reproduction as JSON of the form {@link reproductionSchema}, as {@link renderJson} writes a result. @throws as that */
+export const renderReproductionJson = (report: ReproductionReport): string =>
+  `${print(report, reproductionSchema, "", "")}\n`;

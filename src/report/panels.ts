@@ -22,8 +22,8 @@ export const wordsOf = (name: string): string =>
 
 const short = new Intl.NumberFormat("en-US", { notation: "compact", maximumSignificantDigits: 4 });
 const compact = (v: number): string => short.format(v);
-const numeric = { tick: (v: number) => (Math.abs(v) >= 1e4 ? compact(v) : significant(v)), text: significant };
-const shares = { tick: (v: number) => `${Number((100 * v).toFixed(2))} %`, text: percent };
+export const numeric = { tick: (v: number) => (Math.abs(v) >= 1e4 ? compact(v) : significant(v)), text: significant };
+export const shares = { tick: (v: number) => `${Number((100 * v).toFixed(2))} %`, text: percent };
 const signed = { ...shares, text: (v: number) => `${(100 * v).toFixed(1)}\u00a0points` };
 const counts = { tick: compact, text: compact };
 

@@ -12,6 +12,7 @@ export const trainingCss: Html = literal`
   break-inside: avoid;
 }
 .panel .legend { margin-top: 0.375rem; flex-direction: column; gap: 0.125rem; }
+.panel .legend span { flex-wrap: wrap; }
 .panel .legend .last { color: var(--ink); font-weight: 600; white-space: nowrap; }
 .chart .line { fill: none; stroke-width: 2; stroke-linejoin: round; }
 .chart.line-key { width: 26px; flex: none; }

@@ -1,8 +1,8 @@
 import { count, date, duration, percent, plural, significant, steps255, valueText } from "./format.ts";
 import { group, type Line } from "./group.ts";
 import { html, type Html } from "./html.ts";
-import { lineChart, lineKey } from "./lines.ts";
-import { axisOf, capital, type HistoryRecord, type Panel, panelsOf, wordsOf } from "./panels.ts";
+import { axisOf, capital, type HistoryRecord, panelsOf, wordsOf } from "./panels.ts";
+import { panelFigure } from "./panel-figure.ts";
 import { pageOf } from "./shell.ts";
 import { dataTable } from "./table.ts";
 import { trainingCss } from "./training-style.ts";
@@ -123,24 +123,9 @@ const tiles = (report: TrainingReport): Html | false => {
   return shown.length > 0 && html`<section class="tiles" aria-label="Key figures">${shown}</section>`;
 };
 
-const panel = (report: TrainingReport, { title, series, fromZero, tick, text }: Panel): Html => {
-  const axis = axisOf(report.history);
-  const marks = report.notes.flatMap(({ at }, i) => (at === undefined ? [] : [{ x: at, text: String(i + 1) }]));
-  const chart = { xs: axis.xs, series, fromZero, format: tick, marks, xTitle: axis.title };
-  const lasts = series.map((line) => text(line.values.findLast((value) => value !== null)!));
-  const label = `${title} by ${axis.title}. Last: ${series.map(({ name }, i) => `${name} ${lasts[i]}`).join("; ")}.`;
-  return html`<figure class="panel">
-    <h3>${title}</h3>
-    <div class="wide">${lineChart(chart, { width: 520, height: 270 }, label)}</div>
-    <div class="narrow">${lineChart(chart, { width: 320, height: 230 }, label)}</div>
-    <figcaption class="legend">
-      ${series.map((line, i) => html`<span>${lineKey(line)} ${series.length > 1 ? line.name : "last"} <span class="last">${lasts[i]}</span></span>`)}
-    </figcaption>
-  </figure> `;
-};
-
 const curves = (report: TrainingReport): Html => {
-  const panels = panelsOf(report.history);
+  const panels = panelsOf(report.history),
+    marks = report.notes.flatMap(({ at }, i) => (at === undefined ? [] : [{ x: at, text: String(i + 1) }]));
   return html`<section id="curves" aria-labelledby="curves-title">
     <h2 id="curves-title">Curves</h2>
     ${
@@ -150,7 +135,7 @@ const curves = (report: TrainingReport): Html => {
               By ${axisOf(report.history).title}; the last value stands beside the
               name.${report.notes.some(({ at }) => at !== undefined) && " Dotted lines are the notes below, by number."}
             </p>
-            <div class="panels">${panels.map((one) => panel(report, one))}</div>`
+            <div class="panels">${panels.map((one) => panelFigure(one, axisOf(report.history), marks))}</div>`
     }
   </section>`;
 };

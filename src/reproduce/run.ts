@@ -25,12 +25,20 @@ export interface ClaimResult extends Omit<Claim, "test"> {
   readonly values: readonly number[];
 }
 
+/** An arm as it came out on one seed. */
+export interface ArmResult extends Trained {
+  readonly name: string;
+  readonly seed: number;
+  readonly arm: Arm;
+}
+
 export interface ReproduceResult {
   readonly slug: string;
   readonly kind: DataKind;
   readonly seeds: readonly number[];
   readonly measured: readonly Measured[];
   readonly claims: readonly ClaimResult[];
+  readonly arms: readonly ArmResult[];
   /** Whether every required claim held. */
   readonly held: boolean;
   readonly seconds: number;
@@ -40,8 +48,10 @@ export interface ReproduceResult {
 export const reproduce = async (request: ReproduceRequest): Promise<ReproduceResult> => {
   const { reproduction, kind, seeds } = request,
     began = performance.now(),
-    measured: Measured[] = [];
-  for (const seed of seeds) measured.push(await reproduction.small(experimentOn(request, seed)));
+    measured: Measured[] = [],
+    arms: ArmResult[] = [];
+  for (const seed of seeds)
+    measured.push(await reproduction.small(experimentOn(request, seed, (arm) => void arms.push(arm))));
   const claims = reproduction.claims(kind).map(({ test, ...claim }) => ({ ...claim, ...test(measured) }));
   return {
     slug: reproduction.slug,
@@ -49,12 +59,13 @@ export const reproduce = async (request: ReproduceRequest): Promise<ReproduceRes
     seeds,
     measured,
     claims,
+    arms,
     held: claims.every(({ held, required }) => held || !required),
     seconds: (performance.now() - began) / 1000,
   };
 };
 
-const experimentOn = (request: ReproduceRequest, seed: number): Experiment => {
+const experimentOn = (request: ReproduceRequest, seed: number, onArm: (arm: ArmResult) => void): Experiment => {
   const { kind, train: data, test, onProgress = () => undefined } = request;
   const progress = (text: string): void => onProgress(`seed ${seed}: ${text}`);
   return {
@@ -65,6 +76,7 @@ const experimentOn = (request: ReproduceRequest, seed: number): Experiment => {
     progress,
     arm: async (name, arm, given) => {
       const found = await trainArm(request, seed, name, arm, given);
+      onArm({ ...found, name, seed, arm });
       const percents = [found.clean, found.fgsm, found.pgd].map((v) => (100 * v).toFixed(1)).join(" / ");
       progress(`${name}: clean / FGSM / PGD ${percents} %, ${found.seconds.toFixed(0)} s`);
       return found;

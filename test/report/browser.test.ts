@@ -3,9 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Browser, chromium } from "playwright-core";
-import { renderReport, renderTraining } from "temper/report";
+import { renderReport, renderReproduction, renderTraining } from "temper/report";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { executablePath } from "../chromium.ts";
+import { sampleReproduction } from "./reproduction-sample.ts";
 import { type SampleForm, sampleDoubts, sampleResult } from "./sample.ts";
 import { sampleTraining } from "./training-sample.ts";
 
@@ -67,6 +68,15 @@ const cases: Readonly<Record<string, () => Case>> = {
       page: renderTraining({ ...run, title: longName, config: { ...run.config, [longName]: longName }, history }),
       charts: 10,
     };
+  },
+  "a reproduction": () => ({ page: renderReproduction(sampleReproduction()), charts: 4 }),
+  "a reproduction with long names": () => {
+    const sample = sampleReproduction({
+      seeds: Array.from({ length: 10 }, (_, i) => i),
+      arms: [longName, "b".repeat(60)],
+    });
+    const claims = sample.claims.map((claim) => ({ ...claim, text: longName, published: longName }));
+    return { page: renderReproduction({ ...sample, title: longName, notes: [longName], claims }), charts: 4 };
   },
 };
 
