@@ -46,7 +46,8 @@ export const printReproduction = (output: Output, report: ReproductionReport): v
       row.required ? "yes" : "no",
     ];
     const cells = texts.map((text, i) => linesOf(text, WIDTHS[i]!));
-    cells[2] = [meanText(row), ...linesOf(row.values.map(claimNumber).join(", "), WIDTHS[2]!)];
+    const each = row.values.length > 1 ? linesOf(row.values.map(claimNumber).join(", "), WIDTHS[2]!) : [];
+    cells[2] = [meanText(row), ...each];
     return rowsOf(cells);
   });
   output.print(formatTable(HEADER, rows));

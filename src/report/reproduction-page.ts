@@ -46,7 +46,7 @@ const claims = ({ claims: rows, seeds }: ReproductionReport): Html =>
     <h2 id="claims-title">Claims</h2>
     <p class="lead">
       Ours: mean and standard deviation over the seeds, then each seed's value (${seeds.join(", ")}). Accuracies and
-      their differences are fractions of one. No threshold was moved to fit.
+      their differences are fractions of one.
     </p>
     ${dataTable(
       "What the system claims",

@@ -19,7 +19,7 @@ describe("help", () => {
     const { code, stdout, stderr } = await temper(["--help"]);
     expect([code, stderr]).toEqual([0, ""]);
     for (const { name, summary } of Object.values(commands)) expect(stdout).toContain(`${name.padEnd(10)}${summary}`);
-    expect(stdout).toMatch(/0 done, 1 a threshold was not met, 2 wrong use, 3 a failed/);
+    expect(stdout).toMatch(/0 done, 1 a threshold or claim was not met, 2 wrong use, 3 a failed/);
     expect((await temper([])).stdout).toBe(stdout);
   });
 
@@ -127,7 +127,7 @@ describe("small commands", () => {
     const outcome = await temper(["list", "--json"]);
     expect(outcome.code).toBe(0);
     const found = documentOf(outcome) as Record<string, { name: string; options?: object }[]>;
-    expect(Object.keys(found)).toEqual(["attacks", "models", "losses", "recipes", "data"]);
+    expect(Object.keys(found)).toEqual(["attacks", "models", "losses", "recipes", "systems", "data"]);
     expect(found["attacks"]!.map((a) => a.name)).toContain("apgd-ce");
     expect(found["attacks"]!.find((a) => a.name === "pgd")!.options).toMatchObject({ steps: { default: 40 } });
     expect(found["data"]!.map((d) => d.name)).toEqual(["glyphs", "mnist", "fashion-mnist", "cifar10"]);
