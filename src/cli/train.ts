@@ -6,8 +6,8 @@ import {
   formatBytes,
   formatChosen,
   isTemperError,
-  type OptionSpec,
   numbers,
+  type OptionSpec,
   text,
 } from "../core/index.ts";
 import { formatTable } from "../report/index.ts";
@@ -16,7 +16,7 @@ import { type CommandContext, defineCommand, EXIT, type ExitCode } from "./comma
 import { names } from "./names.ts";
 import type { Output } from "./output.ts";
 import { trainPage } from "./train-page.ts";
-import { dataOptions, openDataset, percent } from "./shared-options.ts";
+import { dataOptions, onlyOf, openDataset, percent } from "./shared-options.ts";
 
 const options = {
   model: text({
@@ -86,9 +86,9 @@ export const trainCommand = defineCommand({
       );
     const request = {
       recipe: recipe!,
-      recipeOptions: only(given, recipes[recipe as RecipeName].options),
+      recipeOptions: onlyOf(given, recipes[recipe as RecipeName].options),
       model,
-      options: only(given, trainOptions),
+      options: onlyOf(given, trainOptions),
       from,
       train: training,
       validation,
@@ -146,10 +146,6 @@ const dryRun = (output: Output, { config, estimate: found }: Awaited<ReturnType<
 };
 const isChosen = (value: unknown): value is Chosen =>
   typeof value === "object" && value !== null && "name" in value && "options" in value;
-
-/** What was given of a record's options. */
-const only = (given: Readonly<Record<string, unknown>>, spec: OptionSpec): Record<string, unknown> =>
-  Object.fromEntries(Object.entries(given).filter(([name]) => Object.hasOwn(spec, name)));
 
 const progressOn =
   (output: Output) =>
