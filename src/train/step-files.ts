@@ -1,9 +1,10 @@
-import { f32, i64, type Tensor } from "../core/index.ts";
+import { f32, i64, type OptionSpec, resolveOptions, type Tensor } from "../core/index.ts";
 import type { Graph } from "../graph/index.ts";
 import type { ModelProto } from "../onnx/index.ts";
 import { toOnnx } from "../ops/index.ts";
 import { lowerForCpu } from "../runtime/index.ts";
 import { type AnyController, controllers } from "./controllers.ts";
+import type { TrainOptions } from "./options.ts";
 import { encodeSafetensors } from "./safetensors.ts";
 import { type Drawn, nextName, type StepProgram, type StepSpec, trainStep } from "./step-graph.ts";
 import { firstTensors, scalarsOf } from "./step-inputs.ts";
@@ -13,7 +14,9 @@ export interface StepDescription {
   readonly schema: "temper.step/1";
   readonly recipe: string;
   readonly model: string;
-  readonly settings: Readonly<Record<string, unknown>>;
+  /** The recipe's own options, and those of the run. */
+  readonly recipeOptions: Readonly<Record<string, unknown>>;
+  readonly settings: TrainOptions;
   /** Least and greatest pixel. */
   readonly range: readonly [number, number];
   /** Inputs that are examples: pixels, labels, and what mixing adds. */
@@ -49,7 +52,8 @@ export const stepFiles = (spec: StepSpec, perEpoch: number): StepFiles => {
     schema: "temper.step/1",
     recipe: recipe.name,
     model: model.name,
-    settings: { ...settings, ...options },
+    recipeOptions: resolveOptions(recipe.name, recipe.options as OptionSpec, options),
+    settings,
     range,
     examples: graph.inputs.map(({ node }) => node.name).filter((name) => !known(name)),
     draws,
