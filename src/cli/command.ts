@@ -31,6 +31,8 @@ export interface Variant {
   readonly summary: string;
   readonly options: OptionSpec;
   readonly settings?: Readonly<Record<string, unknown>>;
+  /** What the argument after it adds. */
+  readonly variants?: Readonly<Record<string, Variant>>;
 }
 
 /** A command: one record, one file. Help, parsing and checks follow from it. */
@@ -50,5 +52,14 @@ export interface Command<S extends OptionSpec = OptionSpec> {
 /** The registry holds commands of different options; parsing checks them against the record. */
 // oxlint-disable-next-line no-explicit-any
 export type AnyCommand = Command<any>;
+
+/** What the arguments add, one within the other. */
+export const variantsOf = (
+  { variants = {} }: Pick<Variant, "variants">,
+  [first, ...rest]: readonly string[],
+): readonly Variant[] =>
+  first !== undefined && Object.hasOwn(variants, first)
+    ? [variants[first]!, ...variantsOf(variants[first]!, rest)]
+    : [];
 
 export const defineCommand = <const S extends OptionSpec>(command: Command<S>): Command<S> => command;

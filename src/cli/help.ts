@@ -1,5 +1,5 @@
 import { type Chosen, flagName, formatChosen, type Option, type OptionSpec } from "../core/index.ts";
-import type { AnyCommand } from "./command.ts";
+import { type AnyCommand, variantsOf } from "./command.ts";
 import { optionsOf } from "./parse.ts";
 
 const usage = ({ name, positionals }: AnyCommand): string =>
@@ -47,21 +47,24 @@ const optionLines = (spec: OptionSpec): string[] => {
   });
 };
 
-/** Options as a command takes them with its first argument: what that sets itself is their default. */
-const shown = (command: AnyCommand, variant: string | undefined): OptionSpec => {
-  const settings = command.variants?.[variant ?? ""]?.settings ?? {};
+/** Options as a command takes them with its arguments: what those set themselves is their default. */
+const shown = (command: AnyCommand, args: readonly string[]): OptionSpec => {
+  const settings: Record<string, unknown> = Object.assign(
+    {},
+    ...variantsOf(command, args).map((variant) => variant.settings),
+  );
   return Object.fromEntries(
-    Object.entries(optionsOf(command, variant)).map(([name, option]) => [
+    Object.entries(optionsOf(command, args)).map(([name, option]) => [
       name,
       name in settings ? { ...option, default: option.parse(settings[name]) as unknown } : option,
     ]),
   );
 };
 
-/** @param variant  the first argument, where options depend on it */
-export const commandHelp = (command: AnyCommand, variant?: string): string =>
+/** @param args  where options depend on them */
+export const commandHelp = (command: AnyCommand, args: readonly string[]): string =>
   [
-    command.variants?.[variant ?? ""]?.summary ?? command.summary,
+    variantsOf(command, args).at(-1)?.summary ?? command.summary,
     "",
     `Usage: ${usage(command)}`,
     ...(command.positionals.length > 0
@@ -74,7 +77,7 @@ export const commandHelp = (command: AnyCommand, variant?: string): string =>
       : []),
     "",
     "Options:",
-    ...optionLines(shown(command, variant)),
+    ...optionLines(shown(command, args)),
     "",
     "Examples:",
     ...command.examples.map((example) => `  ${example}`),
@@ -96,12 +99,12 @@ export const overview = (version: string, commands: Readonly<Record<string, AnyC
   ].join("\n");
 
 /** The help of a command for programs (`--help --json`). */
-export const describeCommand = (command: AnyCommand, variant?: string): object => ({
+export const describeCommand = (command: AnyCommand, args: readonly string[]): object => ({
   name: command.name,
   summary: command.summary,
   usage: usage(command),
   arguments: command.positionals,
-  options: Object.entries<Option<unknown>>(shown(command, variant)).map(
+  options: Object.entries<Option<unknown>>(shown(command, args)).map(
     ([name, { kind, expected, help, choices, default: value }]) => ({
       flag: `--${flagName(name)}`,
       kind,

@@ -49,8 +49,8 @@ export const runOne = async (
     const { args, common, options, given } = await parseArguments(command, argv);
     output = createOutput(common.json);
     if (common.help) {
-      if (common.json) output.document(describeCommand(command, args[0]));
-      else process.stdout.write(commandHelp(command, args[0]));
+      if (common.json) output.document(describeCommand(command, args));
+      else process.stdout.write(commandHelp(command, args));
       return EXIT.done;
     }
     return await command.run({

@@ -10,7 +10,7 @@ import {
   TemperError,
   text,
 } from "../core/index.ts";
-import type { AnyCommand } from "./command.ts";
+import { type AnyCommand, type Variant, variantsOf } from "./command.ts";
 import { readConfig } from "./config-file.ts";
 
 /** Flags that every command has. */
@@ -24,21 +24,24 @@ const configOptions = {
   config: text({ default: undefined, help: "YAML file with options (`batch-size: 64`); flags count more" }),
 } as const;
 
-/** All options that a command takes with its first argument, common ones included. */
-export const optionsOf = ({ options, config, variants = {} }: AnyCommand, variant: string | undefined): OptionSpec => ({
-  ...(options as OptionSpec),
-  ...(variant !== undefined && Object.hasOwn(variants, variant) && variants[variant]!.options),
-  ...(config && configOptions),
+/** All options that a command takes with its arguments, common ones included. */
+export const optionsOf = (command: AnyCommand, args: readonly string[]): OptionSpec => ({
+  ...(command.options as OptionSpec),
+  ...Object.assign({}, ...variantsOf(command, args).map(({ options }) => options)),
+  ...(command.config && configOptions),
   ...commonOptions,
 });
 
 /** Those that it takes with any. */
 const anyOptions = (command: AnyCommand): OptionSpec =>
-  Object.assign(
-    {},
-    ...Object.values(command.variants ?? {}).map(({ options }) => options),
-    optionsOf(command, undefined),
-  ) as OptionSpec;
+  Object.assign({}, ...allVariants(command).map(([, { options }]) => options), optionsOf(command, [])) as OptionSpec;
+
+/** Variants with the arguments that choose them. */
+const allVariants = ({ variants = {} }: Pick<Variant, "variants">): readonly (readonly [string, Variant])[] =>
+  Object.entries(variants).flatMap(([name, variant]) => [
+    [name, variant] as const,
+    ...allVariants(variant).map(([rest, inner]) => [`${name} ${rest}`, inner] as const),
+  ]);
 
 export interface Parsed {
   readonly args: readonly string[];
@@ -93,7 +96,7 @@ export const parseArguments = async (command: AnyCommand, argv: readonly string[
   const all = [...args, ...positionals.slice(args.length).flatMap(({ name }) => (file[name] as string) ?? [])];
   const argumentNames = positionals.map(({ name }) => name),
     written = { ...without(file, argumentNames), ...without(given, Object.keys(commonOptions)) };
-  const { json: _, help: __, ...options } = resolveFlags(command, written, all[0] ?? "");
+  const { json: _, help: __, ...options } = resolveFlags(command, written, all);
   if (!common.help) checkPositionals(command, all);
   return { args: all, options, given: written, common };
 };
@@ -121,27 +124,28 @@ const unknownFlag = (command: AnyCommand, flag: string, known: readonly string[]
   return new TemperError("bad-option", `${command.name} has no option ${flag}.${hint} Known: ${known.join(", ")}.`);
 };
 
-/** Options of the command, and of the variant that the first argument names. Messages speak of flags (`--sweep-count`). */
+/** Options of the command, and of the variants that its arguments name. Messages speak of flags (`--sweep-count`). */
 const resolveFlags = (
   command: AnyCommand,
   given: Readonly<Record<string, unknown>>,
-  variant: string,
+  args: readonly string[],
 ): OptionValues<OptionSpec> => {
-  const own = optionsOf(command, variant);
+  const own = optionsOf(command, args);
   for (const [name, value] of Object.entries(given)) {
     const option = own[name];
     if (!option)
       throw new TemperError(
         "bad-option",
-        `${command.name} ${variant} has no option --${flagName(name)}: that is of ${variantsWith(command, name).join(", ")}.`,
+        `${command.name} ${args.join(" ")} has no option --${flagName(name)}: that is of ${variantsWith(command, name).join(", ")}.`,
       );
     if (option.parse(value) === undefined) throw invalidValue(command.name, `--${flagName(name)}`, option, value);
   }
-  return resolveOptions(command.name, own, { ...command.variants?.[variant]?.settings, ...given });
+  const settings = variantsOf(command, args).map((variant) => variant.settings);
+  return resolveOptions(command.name, own, { ...Object.assign({}, ...settings), ...given });
 };
 
-const variantsWith = ({ variants = {} }: AnyCommand, option: string): string[] =>
-  Object.keys(variants).filter((name) => Object.hasOwn(variants[name]!.options, option));
+const variantsWith = (command: AnyCommand, option: string): string[] =>
+  allVariants(command).flatMap(([name, { options }]) => (Object.hasOwn(options, option) ? [name] : []));
 
 const checkPositionals = ({ name, positionals }: AnyCommand, args: readonly string[]): void => {
   const missing = positionals[args.length];

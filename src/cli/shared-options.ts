@@ -6,6 +6,7 @@ import {
   int,
   many,
   numbers,
+  type OptionSpec,
   type OptionValues,
   readChosen,
   size,
@@ -83,6 +84,10 @@ export const threatOptions = {
   }),
 } as const;
 
+/** What was given of a record's options. */
+export const onlyOf = (given: Readonly<Record<string, unknown>>, spec: OptionSpec): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(given).filter(([name]) => Object.hasOwn(spec, name)));
+
 export const attackOption = many({
   help: "attack with options, such as pgd:steps=20,restarts=5; see `temper list attacks`",
   expected: "name or name:option=value,...",
@@ -92,7 +97,7 @@ type DataOptions = Omit<OptionValues<typeof dataOptions>, "split"> & { readonly 
 type ModelOptions = OptionValues<typeof modelOptions>;
 
 /** `0:255` -> [0, 255]. @throws TemperError `bad-option` */
-const parseRange = (flag: string, value: string): readonly [number, number] => {
+export const parseRange = (flag: string, value: string): readonly [number, number] => {
   const parts = value.split(":").map((part) => (part.trim() === "" ? NaN : Number(part)));
   const [low = NaN, high = NaN] = parts;
   if (parts.length === 2 && low < high && Number.isFinite(low) && Number.isFinite(high)) return [low, high];

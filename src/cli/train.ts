@@ -5,8 +5,8 @@ import {
   flagName,
   formatBytes,
   formatChosen,
-  type OptionSpec,
   numbers,
+  type OptionSpec,
   text,
 } from "../core/index.ts";
 import { formatTable } from "../report/index.ts";
@@ -14,7 +14,7 @@ import { estimate, type RecipeName, recipes, trainOptions } from "../train/index
 import { type CommandContext, defineCommand, EXIT, type ExitCode } from "./command.ts";
 import { names } from "./names.ts";
 import type { Output } from "./output.ts";
-import { dataOptions, openDataset } from "./shared-options.ts";
+import { dataOptions, onlyOf, openDataset } from "./shared-options.ts";
 import { openValidation, trainRun } from "./train-run.ts";
 
 const options = {
@@ -82,9 +82,9 @@ export const trainCommand = defineCommand({
       );
     const request = {
       recipe: recipe!,
-      recipeOptions: only(given, recipes[recipe as RecipeName].options),
+      recipeOptions: onlyOf(given, recipes[recipe as RecipeName].options),
       model,
-      options: only(given, trainOptions),
+      options: onlyOf(given, trainOptions),
       from,
       train: training,
       validation,
@@ -129,7 +129,3 @@ const dryRun = (output: Output, { config, estimate: found }: Awaited<ReturnType<
 };
 const isChosen = (value: unknown): value is Chosen =>
   typeof value === "object" && value !== null && "name" in value && "options" in value;
-
-/** What was given of a record's options. */
-const only = (given: Readonly<Record<string, unknown>>, spec: OptionSpec): Record<string, unknown> =>
-  Object.fromEntries(Object.entries(given).filter(([name]) => Object.hasOwn(spec, name)));

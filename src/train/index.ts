@@ -9,6 +9,7 @@ export { createFeed, type Feed, type FeedRequest } from "./feed.ts";
 export type { FeedBatch } from "./feed-threads.ts";
 export { stepWithin, type StepRequest } from "./step-within.ts";
 export { trainStep, type StepProgram, type StepSpec } from "./step-graph.ts";
+export { type StepDescription, stepFiles, type StepFiles } from "./step-files.ts";
 export { callLength, createSteps, type Steps } from "./steps.ts";
 export type { Estimate } from "./estimate.ts";
 export type { TrainProgress } from "./job.ts";

@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { createTarget, type Target } from "../attack/index.ts";
-import { createRng, sizeOf, type Tensor, TemperError, zeros } from "../core/index.ts";
+import { sizeOf, type Tensor, TemperError } from "../core/index.ts";
 import {
   countOf,
   type Dataset,
@@ -14,29 +14,19 @@ import {
   weighted,
 } from "../data/index.ts";
 import { type InputAdapter, loadTrainable, model as modelOf, type ModelDefinition, toGraph } from "../models/index.ts";
-import { initialize, weightNames } from "../nn/index.ts";
-import {
-  type AnyAveraging,
-  type AnySchedule,
-  averageName,
-  averagings,
-  type AveragingName,
-  createAveraging,
-  createSchedule,
-  flatSchedule,
-  schedules,
-} from "../optim/index.ts";
+import { weightNames } from "../nn/index.ts";
+import { averageName } from "../optim/index.ts";
 import type { Runtime } from "../runtime/index.ts";
 import { threat as createThreat, type Threat } from "../threat/index.ts";
 import type { TrainConfig } from "./config.ts";
 import { type AnyController, controllers, type Position } from "./controllers.ts";
-import { optimizerOf, own } from "./optimizer.ts";
-import type { TrainOptions } from "./options.ts";
+import { optimizerOf } from "./optimizer.ts";
 import { createFeed, type Feed } from "./feed.ts";
 import type { AnyRecipe } from "./recipe.ts";
 import { recipes } from "./recipes/index.ts";
 import { loadRun, type RunState } from "./run-folder.ts";
 import type { Drawn } from "./step-graph.ts";
+import { firstTensors, scalarsOf } from "./step-inputs.ts";
 import { type FittingStep, stepWithin } from "./step-within.ts";
 import { createSteps, type Steps } from "./steps.ts";
 
@@ -224,18 +214,10 @@ const samplerOf = ({ train, pool, exampleWeights, config: { options } }: TrainJo
 const startOf = async (
   { config, folder, resume }: TrainJob,
   definition: ModelDefinition,
-  { network, optimizer, carried }: FittingStep,
+  program: FittingStep,
   total: number,
 ): Promise<Pick<Run, "tensors" | "state">> => {
-  const shapes = Object.fromEntries(Object.entries(network.parameters).map(([name, { shape }]) => [name, shape]));
-  const weights = initialize(network, createRng(config.options.seed).split("init")),
-    averages = config.options.average.name === "none" ? [] : weightNames(definition);
-  const tensors: Record<string, Tensor> = {
-    ...weights,
-    ...Object.fromEntries(averages.map((name) => [averageName(name), weights[name]!])),
-    ...optimizer.init(shapes),
-    ...Object.fromEntries(Object.entries(carried).map(([name, shape]) => [name, zeros("float32", shape)])),
-  };
+  const tensors = firstTensors(config.options, definition, program);
   if (!resume) {
     const { name, options } = config.options.control;
     const control = (controllers as Record<string, AnyController>)[name]!.start(options);
@@ -262,40 +244,3 @@ const startOf = async (
     );
   return stored;
 };
-
-/** The scalars of a step: the optimizer's, and those of the inner problem that the step asks for. */
-const scalarsOf = (
-  options: TrainOptions,
-  { optimizer, scalars }: FittingStep,
-  perEpoch: number,
-): ((step: number, control: Readonly<Record<string, number>>) => ReturnType<Run["scalarsAt"]>) => {
-  const { epsilon, ramp, awp, awpWarmup } = options;
-  const type: AnySchedule = schedules[options.schedule],
-    total = Math.max(1, perEpoch * options.epochs);
-  const schedule = createSchedule(
-    type,
-    { lr: options.lr, total, warmup: Math.round(options.warmup * perEpoch) },
-    own(type, flatSchedule.given(options)),
-  );
-  const { name, options: given } = options.average;
-  const averaging: AnyAveraging = averagings[name as AveragingName],
-    rate = name === "none" ? () => 0 : createAveraging(averaging, { total, perEpoch }, given);
-  const length = stepLengthOf(options);
-  return (step, control) => {
-    const lr = schedule(step),
-      grown = ramp > 0 ? Math.min(1, (step + 1) / (ramp * perEpoch)) : 1;
-    const all: Readonly<Record<string, number>> = {
-      ...optimizer.scalars(lr, step + 1),
-      epsilon: epsilon * grown,
-      stepSize: length * grown,
-      averageRate: rate(step + 1),
-      awp: step < awpWarmup * perEpoch ? 0 : awp,
-      ...control,
-    };
-    return { lr, scalars: Object.fromEntries(scalars.map((name) => [name, all[name]!])) };
-  };
-};
-
-/** Length of an inner step, in units of the input. */
-const stepLengthOf = ({ stepSize, relativeStep, steps, epsilon }: TrainOptions): number =>
-  stepSize || (relativeStep || 2.5 / Math.max(1, steps)) * epsilon;

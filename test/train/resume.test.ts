@@ -1,10 +1,19 @@
-import { spawn } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { glyphs } from "temper/data";
 import { decodeSafetensors, encodeSafetensors, readManifest, train, type TrainRequest } from "temper/train";
 import { beforeAll, describe, expect, it } from "vitest";
+import { checkKills, killed } from "./killed.ts";
 import { newFolder, outcomeOf, requests, training, validation } from "./setting.ts";
 
 /** Trains and stops once `steps` were reported; the step under way is still done. */
@@ -59,7 +68,7 @@ describe.each(Object.entries(requests))("a %s run", (name, request) => {
       const folder = newFolder();
       // The child saves after every step; how often is not part of the result, apart from the note of it in the model.
       const often = { ...request, options: { ...request.options, checkpoint: 0 } };
-      await killed(folder, 7);
+      await killed(often, folder, 7);
       const { step, history } = await readManifest(folder);
       expect(step).toBeGreaterThanOrEqual(6); // a step is told before it is saved
       expect(step).toBeLessThan(18);
@@ -71,22 +80,7 @@ describe.each(Object.entries(requests))("a %s run", (name, request) => {
     });
 });
 
-/** Runs the robust request in a process of its own, and kills that after `steps`. */
-const killed = (folder: string, steps: number): Promise<void> =>
-  new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [fileURLToPath(new URL("child.mjs", import.meta.url)), folder], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    let text = "";
-    child.stdout.on("data", (part: Buffer) => {
-      text += part.toString();
-      if (text.split("\n").length > steps) child.kill("SIGKILL");
-    });
-    child.on("error", reject);
-    child.on("exit", (code, signal) =>
-      signal === "SIGKILL" ? resolve() : reject(new Error(`the child ended by itself (${code})`)),
-    );
-  });
+it("a run with everything that has a state, killed at 2 random moments, gives the same bits", () => checkKills(2, 0));
 
 describe("a folder", () => {
   let stopped: string;
@@ -188,6 +182,38 @@ describe("a folder", () => {
     ])
       await withText(JSON.stringify(bad)).toThrow(/run.json is not the state of a run of this version/);
     await withText(JSON.stringify({ ...good, step: 10 ** 6 })).toThrow(/run.json says 1000000/);
+  });
+
+  // A file at /dev/full takes nothing: what a full disk answers.
+  it.skipIf(!existsSync("/dev/full"))(
+    "on a full disk: says so, keeps its last state, and goes on from it",
+    async () => {
+      const whole = newFolder();
+      await train({ ...requests.plain, folder: whole });
+      const folder = copy(),
+        before = readFileSync(join(folder, "run.json"));
+      const inTheWay = ["state-a", "state-b"].map((name) => join(folder, `${name}.safetensors.tmp`));
+      inTheWay.forEach((path) => symlinkSync("/dev/full", path));
+      await resumed(folder).toThrow(/state-[ab].safetensors cannot be written: ENOSPC/);
+      expect(readFileSync(join(folder, "run.json"))).toEqual(before);
+      inTheWay.forEach((path) => unlinkSync(path));
+      await train({ ...requests.plain, folder, resume: true });
+      expect(await outcomeOf(folder)).toEqual(await outcomeOf(whole));
+    },
+  );
+
+  it("whose best weights are cut short gives an error that names the file, and keeps the state", async () => {
+    const request = {
+      ...requests.plain,
+      validation,
+      options: { ...options, validation: 60, select: "best", epochs: 2 },
+      folder: newFolder(),
+    } as const;
+    await train(request);
+    const before = readFileSync(join(request.folder, "run.json"));
+    truncateSync(join(request.folder, "best.safetensors"), 1000);
+    await expect(train({ ...request, resume: true })).rejects.toThrow(/best.safetensors: .*bytes/);
+    expect(readFileSync(join(request.folder, "run.json"))).toEqual(before);
   });
 
   it("that cannot be written gives an error that names the file", async () => {

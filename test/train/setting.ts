@@ -53,6 +53,31 @@ export const requests = {
   },
 } satisfies Record<string, Omit<TrainRequest, "folder">>;
 
+/** A run of 60 steps with all that a resumed one has to take up: averages, draws, mixed and augmented images, a controller. */
+export const everything = {
+  recipe: "fw-at-adapt",
+  model: "wide-resnet",
+  modelOptions: { depths: [1, 1, 1], widths: [4, 8, 8], stem: 4, dropout: 0.3 },
+  options: {
+    epochs: 6,
+    batchSize: 20,
+    lr: 0.02,
+    epsilon: 0.1,
+    control: { name: "fw-adapt", options: { monitor: 40, maxSteps: 4 } },
+    awp: 0.01,
+    awpWarmup: 1,
+    average: { name: "ema", options: {} },
+    augment: "crop,flip",
+    mix: "mixup=0.4",
+    validation: 40,
+    select: "best",
+    seed: 7,
+    checkpoint: 0,
+  },
+  train: glyphs({ split: "train", count: 200 }),
+  validation: glyphs({ split: "validation", count: 40 }),
+} satisfies Omit<TrainRequest, "folder">;
+
 /** What must be equal between two runs of one configuration; the bits of files as their hashes. */
 export const outcomeOf = async (folder: string): Promise<Record<string, unknown>> => {
   const { seconds: _, tensors, history, ...rest }: RunState & { readonly tensors: string } = await readManifest(folder);
