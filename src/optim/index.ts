@@ -26,4 +26,4 @@ export type ScheduleName = keyof typeof schedules;
 
 /** Options of all optimizers, and of all schedules, flat, for command lines and files. */
 export const flatOptimizer = flatOptions(optimizers, { epsilon: "optimizerEpsilon" }); // a radius everywhere else
-export const flatSchedule = flatOptions(schedules);
+export const flatSchedule = flatOptions(schedules, { start: "startFactor", end: "endFactor" }); // of the inner attack

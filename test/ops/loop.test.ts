@@ -1,7 +1,19 @@
 import { grad } from "temper/autodiff";
 import { f32, i64, toFloat64 } from "temper/core";
-import { BATCH, float32, type Graph, graphNodes, input, int64, printGraph, toArray64, trace } from "temper/graph";
-import { add, conv, evaluateGraph, mul, reduceSum, repeat } from "temper/ops";
+import {
+  BATCH,
+  constant,
+  float32,
+  type Graph,
+  graphNodes,
+  input,
+  int64,
+  printGraph,
+  toArray64,
+  trace,
+  type Value,
+} from "temper/graph";
+import { add, cast, conv, evaluateGraph, exp, iterate, mul, reduceSum, repeat, slice } from "temper/ops";
 import { compile, lowerForCpu } from "temper/runtime";
 import { describe, expect, it } from "vitest";
 
@@ -125,5 +137,65 @@ describe("Loop", () => {
     );
     const [last] = repeat(count, body, [s, s], [x, input("v", "float32", [])]);
     expect(() => grad(reduceSum(last!, [0]), [s])).toThrow(/Loop has no gradient rule/);
+  });
+});
+
+describe("iterate", () => {
+  const types = { s: float32(3), t: float32(3), w: float32(3) };
+  const given = { s: f32([1, -2, 3]), t: f32([0.5, 1, 2]), w: f32([0.1, -0.3, 0.7]) };
+  const exactly = (graph: Graph) =>
+    evaluateGraph(graph, Object.fromEntries(Object.entries(given).map(([name, v]) => [name, toArray64(v)])));
+  const advance = (w: Value, [s, t]: readonly Value[]): readonly Value[] => [add(mul(s!, w), t!), mul(t!, w)];
+  const times = (count: number): Value => constant(i64([count], []));
+
+  it("is the steps written out, and computes what they read of the graph around once", async () => {
+    const looped = trace("looped", types, ({ s, t, w }) => {
+      const factor = exp(w),
+        [a, b] = iterate("steps", times(4), [s, t], (states) => advance(factor, states));
+      return { a: a!, b: b! };
+    });
+    const written = trace("written", types, ({ s, t, w }) => {
+      let states: readonly Value[] = [s, t];
+      for (let i = 0; i < 4; i++) states = advance(exp(w), states);
+      return { a: states[0]!, b: states[1]! };
+    });
+    expect(exactly(looped)).toEqual(exactly(written));
+    using fast = await compile(looped);
+    using plain = await compile(written);
+    expect(await fast.run(given)).toEqual(await plain.run(given));
+
+    const nodes = graphNodes(looped),
+      body = nodes.find(({ op }) => op.name === "Loop")!.attributes["body"] as Graph;
+    expect(nodes.filter(({ op }) => op.name === "Exp").length).toBe(1);
+    expect(graphNodes(body).filter(({ op }) => op.name === "Exp").length).toBe(0);
+    expect(body.inputs.map(({ node }) => node.name)).toEqual(["time", "goes_on", "state.0", "state.1", "outside.0"]);
+  });
+
+  it("stands inside of another, whose states and surroundings it reads", async () => {
+    const graph = trace("nested", types, ({ s, t, w }) => {
+      const [last] = iterate("outer", times(3), [s], ([outer]) =>
+        iterate("inner", times(2), [outer!], ([inner]) => [add(mul(inner!, w), mul(outer!, t))]),
+      );
+      return { last: last! };
+    });
+    const expected = Array.from(given.s.data, (start, i) => {
+      let state = start;
+      for (let a = 0; a < 3; a++) {
+        const outer = state;
+        for (let b = 0; b < 2; b++) state = state * given.w.data[i]! + outer * given.t.data[i]!;
+      }
+      return state;
+    });
+    using program = await compile(graph);
+    const { last } = await program.run(given);
+    expected.forEach((v, i) => expect(toFloat64(last!)[i]).toBeCloseTo(v, 4));
+    expected.forEach((v, i) => expect(exactly(graph)["last"]!.data[i]).toBeCloseTo(v, 10));
+  });
+
+  it("names the state whose shape changes", () => {
+    const build = (step: (states: readonly Value[]) => readonly Value[]) => () =>
+      trace("wrong", types, ({ s, t }) => ({ s: iterate("steps", times(2), [s, t], step)[0]! }));
+    expect(build(([s, t]) => [s!, slice(t!, [0], [2])])).toThrow(/"state\.1" wants float32\[3\], got float32\[2\]/);
+    expect(build(([s, t]) => [s!, cast(t!, "int64")])).toThrow(/"state\.1" wants float32\[3\], got int64\[3\]/);
   });
 });

@@ -29,6 +29,9 @@ const accuracy = async (path: string, data = glyphs({ split: "test", count: 500 
   return labels.reduce((sum, label, i) => sum + (predictionOf(logits, i, 10) === label ? 1 : 0), 0) / labels.length;
 };
 
+/** From 1 down to `least`. */
+const wave = (least: number, part: number): number => least + ((1 - least) * (1 + Math.cos(Math.PI * part))) / 2;
+
 describe("train", () => {
   it("learns digits in seconds, tells how it goes, and writes a model that others can load", async () => {
     const data = glyphs({ split: "train", count: 2000 }),
@@ -123,6 +126,7 @@ describe("train", () => {
     ["sgd", "cyclic", 0.2],
     ["adam", "step", 0.01],
     ["adamw", "cosine", 0.01],
+    ["sgd", "one-cycle", 0.2],
   ] as const)("follows %s with the %s schedule", async (optimizer, schedule, lr) => {
     const folder = newFolder();
     const options = { ...requests.plain.options, optimizer, schedule, lr, epochs: 4 };
@@ -133,6 +137,8 @@ describe("train", () => {
       cyclic: (s: number) => (s < 0.4 ? s / 0.4 : (1 - s) / 0.6),
       step: (s: number) => (s < 0.5 ? 1 : s < 0.75 ? 0.1 : 0.01),
       cosine: (s: number) => (1 + Math.cos(Math.PI * s)) / 2,
+      "one-cycle": (s: number) =>
+        s < 0.3 ? 1 - (0.96 * (1 + Math.cos((Math.PI * s) / 0.3))) / 2 : wave(4e-6, (s - 0.3) / 0.7),
     }[schedule];
     history.forEach((record, i) => expect(record.lr).toBeCloseTo(lr * expected(shares[i]!), 10));
   });
@@ -151,6 +157,7 @@ describe("train", () => {
     await refused({ modelOptions: { chanels: [1] } }).toThrow(/no option chanels. Did you mean channels/);
     await refused({ recipeOptions: { beta: 1 } }).toThrow(/standard has no option beta/);
     await refused({ options: { learningRate: 1 } }).toThrow(/train has no option learningRate/);
+    await refused({ options: { schedule: "one-cycle", end: 0.1 } }).toThrow(/train has no option end/);
     await refused({ options: { epochs: -1 } }).toThrow(/epochs must be an integer from 0/);
     await refused({ options: { batchSize: 301 } }).toThrow(/A batch of 301 is larger than the 300 training examples/);
     await refused({ mean: [1, 2, 3], std: [1, 1, 1] }).toThrow(/mean|channel/);
