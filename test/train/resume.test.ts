@@ -80,7 +80,11 @@ describe.each(Object.entries(requests))("a %s run", (name, request) => {
     });
 });
 
-it("a run with everything that has a state, killed at 2 random moments, gives the same bits", () => checkKills(2, 0));
+it(
+  "a run with everything that has a state, killed at 2 random moments, gives the same bits",
+  { timeout: 180_000 },
+  () => checkKills(2, 0),
+);
 
 describe("a folder", () => {
   let stopped: string;
