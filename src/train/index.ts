@@ -14,5 +14,6 @@ export { callLength, createSteps, type Steps } from "./steps.ts";
 export type { Estimate } from "./estimate.ts";
 export type { TrainProgress } from "./job.ts";
 export { openEvents } from "./tensorboard.ts";
+export { controllers } from "./controllers.ts";
 export { collapsed } from "./select.ts";
 export * from "./train.ts";

@@ -6,8 +6,12 @@ import { saveBest } from "./run-folder.ts";
 const robustOf = ({ validationRobustAccuracy, probe }: EpochRecord): number | undefined =>
   validationRobustAccuracy ?? probe?.pgd;
 
-/** Largest share of FGSM accuracy that PGD may take, and largest loss of PGD accuracy from an epoch to the next. */
+/**
+ * Largest share of FGSM accuracy that PGD may take, where so much of it stands at all; and largest loss of PGD accuracy
+ * from an epoch to the next.
+ */
 const TAKEN = 0.6;
+const STANDS = 0.1;
 const DROP = 0.2;
 
 /**
@@ -16,7 +20,7 @@ const DROP = 0.2;
  */
 export const collapsed = ({ probe }: EpochRecord, before: EpochRecord | undefined): boolean =>
   probe !== null &&
-  (1 - probe.pgd / Math.max(probe.fgsm, 1e-9) >= TAKEN || (before?.probe?.pgd ?? 0) - probe.pgd > DROP);
+  ((probe.fgsm >= STANDS && 1 - probe.pgd / probe.fgsm >= TAKEN) || (before?.probe?.pgd ?? 0) - probe.pgd > DROP);
 
 /** Takes up an epoch's record: keeps the weights of the best, and says why the run ends, where it does. */
 export const judgeEpoch = async (run: Run, record: EpochRecord): Promise<void> => {

@@ -1,4 +1,4 @@
-import { ascendWithin, fosc, type InnerProblem, rules, type Stays, stops } from "temper/attack";
+import { ascendWithin, fosc, type InnerProblem, rules, stops, type StopType } from "temper/attack";
 import { f32, i64, type Tensor, toFloat64 } from "temper/core";
 import { type Array64, type Graph, float32, int64, toArray64, trace, type Value } from "temper/graph";
 import { crossEntropy } from "temper/loss";
@@ -40,7 +40,7 @@ const attackGraph = ({ steps, stop = "never", ...more }: Spec): Graph =>
       high: float32(),
     },
     ({ x, start, weights, labels, step, threshold, count, ...region }) => {
-      const { stays } = stops[stop] as { stays?: Stays },
+      const { stays }: StopType = stops[stop],
         around = { ...region, x, norm: "linf" as const };
       const { points, evaluations, first } = ascendWithin({
         examples: x,
@@ -51,7 +51,7 @@ const attackGraph = ({ steps, stop = "never", ...more }: Spec): Graph =>
           return { rows: crossEntropy(logits, labels), logits };
         },
         move: (at) => graphNorms.linf.project(x, rules.steepest.move({ ...at, ...around, step, options: {} }), region),
-        stays: stays && ((at) => stays({ ...at, ...around, labels, threshold } as never)),
+        stays: stays && ((at) => stays({ ...at, ...around, labels, threshold })),
         ...more,
       });
       return { points: points[0]!, evaluations, ...(first && { first }) };
