@@ -127,7 +127,8 @@ describe("small commands", () => {
     const outcome = await temper(["list", "--json"]);
     expect(outcome.code).toBe(0);
     const found = documentOf(outcome) as Record<string, { name: string; options?: object }[]>;
-    expect(Object.keys(found)).toEqual(["attacks", "models", "losses", "recipes", "systems", "data"]);
+    const parts = ["starts", "rules", "stops", "controllers", "augmentations", "optimizers", "schedules", "averages"];
+    expect(Object.keys(found)).toEqual(["attacks", "models", "losses", "recipes", "systems", ...parts, "data"]);
     expect(found["attacks"]!.map((a) => a.name)).toContain("apgd-ce");
     expect(found["attacks"]!.find((a) => a.name === "pgd")!.options).toMatchObject({ steps: { default: 40 } });
     expect(found["data"]!.map((d) => d.name)).toEqual(["glyphs", "mnist", "fashion-mnist", "cifar10"]);
