@@ -149,6 +149,13 @@ describe("groupParameters", () => {
   });
 });
 
+/** Those that mean something else beside their registries. */
+const CALLED: Readonly<Record<string, string>> = {
+  epsilon: "optimizerEpsilon",
+  start: "startFactor",
+  end: "endFactor",
+};
+
 describe("flat options", () => {
   it("hold every option of every record, unset, and give back what was set under its own name", () => {
     for (const [flat, registry] of [
@@ -157,7 +164,7 @@ describe("flat options", () => {
     ] as const)
       for (const { options } of Object.values(registry) as readonly { options: OptionSpec }[])
         for (const name of Object.keys(options)) {
-          const called = name === "epsilon" ? "optimizerEpsilon" : name;
+          const called = CALLED[name] ?? name;
           const option = (flat.options as OptionSpec)[called]!;
           expect(option.default).toBeUndefined();
           expect(flat.given({ [called]: 7 })).toEqual({ [name]: 7 });

@@ -1,34 +1,24 @@
 import { f32 } from "temper/core";
-import { constant, createGraph, input, type Value } from "temper/graph";
+import { constant, type Value } from "temper/graph";
 import { filledLike, vjp } from "temper/autodiff";
 import { crossEntropy } from "temper/loss";
-import type { ModelDefinition } from "temper/models";
-import {
-  add,
-  evaluateGraph,
-  maximum,
-  minimum,
-  mul,
-  reduceMean,
-  reduceSum,
-  scalarLike,
-  scale,
-  square,
-  sub,
-} from "temper/ops";
+import { add, reduceMean } from "temper/ops";
 import { type AnyRecipe, recipes } from "temper/train";
 import { describe, expect, it } from "vitest";
 import {
   array,
   type Arrays,
-  CLASSES,
+  computed,
   convNet,
   countOps,
   distance,
+  FIXED,
   labels,
   linearNet,
+  logitsAt,
+  mean,
   N,
-  normNet,
+  names,
   numbersOf,
   scalar,
   slopes,
@@ -37,36 +27,12 @@ import {
   value,
 } from "./step.ts";
 
-const names = (model: ModelDefinition): string[] => Object.keys(model.parameters);
-
-/** Values of a function of the network on given arrays. */
-const computed = (
-  model: ModelDefinition,
-  feeds: Arrays,
-  f: (of: (x: Value) => Value, v: Record<string, Value>) => Value,
-): number[] => {
-  const inputs = Object.fromEntries(
-    Object.entries(feeds)
-      .filter(([name]) => !name.startsWith("state."))
-      .map(([name, { dtype, shape }]) => [name, input(name, dtype, shape)]),
-  );
-  const y = f((x) => model.apply(inputs, x, { training: true }).y, inputs);
-  return numbersOf(evaluateGraph(createGraph("f", Object.values(inputs), { y }), feeds)["y"]);
-};
-const logitsAt = (model: ModelDefinition, feeds: Arrays, x = feeds["x"]!): number[][] => {
-  const flat = computed(model, { ...feeds, x }, (of, v) => of(v["x"]!));
-  return labels.map((_, i) => flat.slice(CLASSES * i, CLASSES * (i + 1)));
-};
 const softmaxOf = (z: readonly number[]): number[] => {
   const sum = z.reduce((s, v) => s + Math.exp(v), 0);
   return z.map((v) => Math.exp(v) / sum);
 };
-const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 const klOf = (p: readonly number[], q: readonly number[]): number =>
   p.reduce((sum, v, k) => sum + v * Math.log(v / q[k]!), 0);
-
-/** Points that do not depend on the weights, so that differences of the loss are the gradient of the update. */
-const FIXED = { steps: 0, start: "uniform" } as const;
 
 describe("TRADES", () => {
   it("has no divergence and no slope of it where the neighbour is the example", () => {
@@ -106,107 +72,6 @@ describe("TRADES", () => {
     };
     const other = stepOf(detached, { model: smoothNet, settings: FIXED });
     expect(distance(other.gradients(), expected)).toBeGreaterThan(0.01);
-  });
-});
-describe("GradAlign", () => {
-  it.each([true, false])("differentiates gradients twice: as central differences (detach %s)", (held) => {
-    const step = stepOf(recipes["grad-align"], { model: smoothNet, options: { lambda: 3, detach: held } });
-    const plain = stepOf(recipes["grad-align"], { model: smoothNet, options: { lambda: 0, detach: held } });
-    const [whole, entropy] = [step.gradients(), plain.gradients()];
-    expect(distance(whole, entropy)).toBeGreaterThan(1e-3); // the regulariser has a gradient
-    expect(value(step.run()["term.misalignment"])).toBeGreaterThan(1e-6);
-    const expected = slopes(step.feeds, names(smoothNet), (changes) => value(step.run(changes)["loss"]));
-    if (held) expect(distance(whole, expected)).toBeGreaterThan(1e-4); // one of the two gradients is held
-    else expect(distance(whole, expected)).toBeLessThan(1e-6);
-  });
-
-  it("leaves examples without a gradient out of the mean", () => {
-    const step = stepOf(recipes["grad-align"], { model: linearNet, options: { lambda: 1 } }),
-      zero = { "fc.weight": array(step.feeds["fc.weight"]!.shape, new Float64Array(27)) };
-    expect(value(step.run(zero)["term.misalignment"])).toBe(0);
-    for (const g of Object.values(step.gradients(zero)).flat()) expect(Number.isFinite(g)).toBe(true);
-    // A dead row: pixels that no unit sees, by weights that are zero there.
-    const some = stepOf(recipes["grad-align"], { model: smoothNet, options: { lambda: 1 } }),
-      dead = some.feeds["x"]!.data.slice().fill(1e6, 0, 9); // tanh is flat there, beyond what float64 can tell
-    const { x } = some.feeds,
-      one = some.run({ x: array(x!.shape, dead) });
-    const rows = rowsOfMisalignment(some.feeds, dead);
-    expect(Number.isNaN(rows[0])).toBe(true);
-    expect(value(one["term.misalignment"])).toBeCloseTo(mean(rows.slice(1)), 8);
-  });
-});
-/** 1 - cosine of the input gradients of the smooth net at pixels and beside them. */
-const rowsOfMisalignment = (feeds: Arrays, pixels: Float64Array): number[] => {
-  const { x, epsilon } = feeds,
-    draw = Object.entries(feeds).find(([name]) => name.startsWith("draw."))![1];
-  const slopeAt = (data: Float64Array): number[] =>
-    computed(smoothNet, { ...feeds, x: array(x!.shape, data) }, (of, v) => {
-      const rows = crossEntropy(of(v["x"]!), v["labels"]!);
-      return vjp([rows], [filledLike(rows, 1)], [v["x"]!])[0]!;
-    });
-  const [a, b] = [slopeAt(pixels), slopeAt(pixels.map((v, i) => v + value(epsilon) * draw.data[i]!))];
-  return labels.map((_, i) => {
-    const [p, q] = [a.slice(9 * i, 9 * i + 9), b.slice(9 * i, 9 * i + 9)];
-    return 1 - p.reduce((sum, v, j) => sum + v * q[j]!, 0) / (Math.hypot(...p) * Math.hypot(...q));
-  });
-};
-
-describe("Fast-BAT", () => {
-  const LAMBDA = 5;
-  const settings = { attackRate: 1 / LAMBDA, lambda: LAMBDA };
-  /** W -> CE(W, x + d*(W)), with the points fixed that the lower level is linear around. */
-  const reference = (feeds: Arrays) => {
-    const draw = Object.entries(feeds).find(([name]) => name.startsWith("draw."))![1];
-    const inside = (points: Value, { x, epsilon }: Record<string, Value>): Value => {
-      const low = maximum(sub(x!, epsilon!), scalarLike(x!, 0)),
-        high = minimum(add(x!, epsilon!), scalarLike(x!, 1));
-      return minimum(maximum(points, low), high);
-    };
-    const solution = (of: (x: Value) => Value, v: Record<string, Value>, at: Value): Value => {
-      const rows = crossEntropy(of(at), v["labels"]!),
-        [q] = vjp([rows], [filledLike(rows, 1)], [at]);
-      return inside(add(at, scale(q!, 1 / LAMBDA)), v);
-    };
-    const begin = array(
-      feeds["x"]!.shape,
-      feeds["x"]!.data.map((v, i) => v + value(feeds["epsilon"]) * draw.data[i]!),
-    );
-    const around = array(
-      begin.shape,
-      computed(smoothNet, { ...feeds, begin }, (of, v) => solution(of, v, v["begin"]!)),
-    );
-    const lossAt = (changes: Arrays): number =>
-      computed(smoothNet, { ...feeds, ...changes, around }, (of, v) =>
-        reduceMean(crossEntropy(of(solution(of, v, v["around"]!)), v["labels"]!), [0]),
-      )[0]!;
-    return { lossAt, around };
-  };
-
-  it("gives the gradient of the solved lower level: as central differences", () => {
-    const step = stepOf(recipes["fast-bat"], { model: smoothNet, options: settings }),
-      { lossAt } = reference(step.feeds);
-    const expected = slopes(step.feeds, names(smoothNet), lossAt);
-    expect(distance(step.gradients(), expected)).toBeLessThan(1e-3);
-    const without = stepOf(recipes["fast-bat"], { model: smoothNet, options: { ...settings, cross: false } });
-    expect(distance(without.gradients(), expected)).toBeGreaterThan(5e-3);
-    expect(value(without.run()["loss"])).toBeCloseTo(lossAt({}), 9);
-  });
-
-  it("is plain training on the points where every pixel is on a constraint", () => {
-    const tiny = { model: smoothNet, settings: { epsilon: 1e-6 } };
-    const step = stepOf(recipes["fast-bat"], { ...tiny, options: { attackRate: 1, lambda: 1 } }),
-      without = stepOf(recipes["fast-bat"], { ...tiny, options: { attackRate: 1, lambda: 1, cross: false } });
-    expect(distance(step.gradients(), without.gradients())).toBe(0);
-  });
-
-  it("by itself takes a rate with which about half of the pixels reach epsilon", () => {
-    const step = stepOf(recipes["fast-bat"], { model: smoothNet, options: { cross: false } });
-    const losses = [0, 1e-3, 1e3].map((attackRate) =>
-      value(stepOf(recipes["fast-bat"], { model: smoothNet, options: { cross: false, attackRate } }).run()["loss"]),
-    );
-    expect(value(step.run()["loss"])).toBe(losses[0]);
-    expect(losses[0]).toBeGreaterThan(losses[1]!);
-    expect(losses[0]).toBeLessThanOrEqual(losses[2]!);
   });
 });
 
@@ -261,68 +126,6 @@ describe("SLAT", () => {
     );
   });
 });
-
-describe("AWP", () => {
-  const settings = { ...FIXED, awp: 0.05 };
-
-  it("takes the gradient at weights that are moved by gamma of each matrix's length, and moves them back", () => {
-    const step = stepOf(recipes.awp, { model: normNet, settings }),
-      plain = stepOf(recipes["pgd-at"], { model: normNet, settings: FIXED });
-    const [at, { feeds }] = [plain.gradients(), step];
-    const moved = Object.fromEntries(
-      Object.entries(normNet.parameters).map(([name, { role, shape }]) => {
-        const w = numbersOf(feeds[name]),
-          g = at[name]!;
-        const v = role === "weight" ? g.map((d) => (0.05 * Math.hypot(...w) * d) / Math.hypot(...g)) : g.map(() => 0);
-        return [
-          name,
-          array(
-            shape,
-            w.map((u, i) => u + v[i]!),
-          ),
-        ];
-      }),
-    );
-    expect(distance(step.gradients(), plain.gradients(moved))).toBeLessThan(1e-6);
-    expect(distance(step.gradients(), at)).toBeGreaterThan(1e-3);
-  });
-
-  it("is the plain recipe, bit for bit, where gamma is zero", () => {
-    const off = stepOf(recipes.awp, { model: normNet, settings: { ...FIXED, awp: 0 } }),
-      fed = stepOf(recipes.awp, { model: normNet, settings, scalars: { awp: 0 } }),
-      plain = stepOf(recipes["pgd-at"], { model: normNet, settings: FIXED });
-    expect(off.run()).toEqual(plain.run());
-    const { evaluations: both, ...rest } = fed.run(),
-      { evaluations: one, ...expected } = plain.run();
-    expect(rest).toEqual(expected);
-    expect([value(one), value(both)]).toEqual([N, 2 * N]); // the warm-up's passes are made all the same
-  });
-
-  it("lowers a quadratic by the Hessian times the moved weights", () => {
-    const quadratic: AnyRecipe = {
-      ...recipes.standard,
-      name: "quadratic",
-      terms: () => [
-        {
-          name: "quadratic",
-          enters: "update",
-          reads: ["clean"],
-          reduction: "none",
-          of: ({ weights }) => reduceSum(mul(square(weights["fc.weight"]!), constant(f32(HESSIAN, [3, 9]))), [0, 1]),
-        },
-      ],
-    };
-    const step = stepOf(quadratic, { model: linearNet, settings: { awp: 0.5, lr: 0.1 }, scalars: { lr: 0.1 } }),
-      w = numbersOf(step.feeds["fc.weight"]),
-      g = w.map((u, i) => 2 * HESSIAN[i]! * u);
-    const next = numbersOf(step.run()["next.fc.weight"]);
-    w.forEach((u, i) => {
-      const moved = u + (0.5 * Math.hypot(...w) * g[i]!) / Math.hypot(...g);
-      expect(next[i]).toBeCloseTo(u - 0.1 * 2 * HESSIAN[i]! * moved, 7);
-    });
-  });
-});
-const HESSIAN = Array.from({ length: 27 }, (_, i) => 0.25 + (i % 4));
 
 describe("Free", () => {
   const settings = { steps: 0 };

@@ -1,5 +1,5 @@
 import { createRng, f32, i64, type OptionInput, sizeOf, type Tensor } from "temper/core";
-import { type Array64, type Graph, graphNodes, toArray64 } from "temper/graph";
+import { type Array64, createGraph, type Graph, graphNodes, input, toArray64, type Value } from "temper/graph";
 import type { ModelDefinition } from "temper/models";
 import { batchNorm, conv2d, flatten, initialize, type Layer, linear, pure, sequential } from "temper/nn";
 import { evaluateGraph, softplus, tanh } from "temper/ops";
@@ -155,3 +155,29 @@ export const numbersOf = (v: Array64 | undefined): number[] => Array.from(v!.dat
 /** Nodes of an operator, those that nothing reads left out. */
 export const countOps = (graph: Graph, name: string): number =>
   graphNodes(graph).filter(({ op }) => op.name === name).length;
+
+export const names = (model: ModelDefinition): string[] => Object.keys(model.parameters);
+export const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+
+/** Values of a function of the network on given arrays. */
+export const computed = (
+  model: ModelDefinition,
+  feeds: Arrays,
+  f: (of: (x: Value) => Value, v: Record<string, Value>) => Value,
+): number[] => {
+  const inputs = Object.fromEntries(
+    Object.entries(feeds)
+      .filter(([name]) => !name.startsWith("state."))
+      .map(([name, { dtype, shape }]) => [name, input(name, dtype, shape)]),
+  );
+  const y = f((x) => model.apply(inputs, x, { training: true }).y, inputs);
+  return numbersOf(evaluateGraph(createGraph("f", Object.values(inputs), { y }), feeds)["y"]);
+};
+/** Scores of every example. */
+export const logitsAt = (model: ModelDefinition, feeds: Arrays, x = feeds["x"]!): number[][] => {
+  const flat = computed(model, { ...feeds, x }, (of, v) => of(v["x"]!));
+  return labels.map((_, i) => flat.slice(CLASSES * i, CLASSES * (i + 1)));
+};
+
+/** Points that do not depend on the weights, so that differences of the loss are the gradient of the update. */
+export const FIXED = { steps: 0, start: "uniform" } as const;
