@@ -1,4 +1,4 @@
-import type { Arm } from "./reproduction.ts";
+import type { Arm, Reproduction } from "./reproduction.ts";
 
 type Given = Pick<Arm, "recipe" | "recipeOptions" | "modelOptions"> & { readonly options?: Arm["options"] };
 
@@ -11,6 +11,8 @@ const USUAL = {
   batchSize: 128,
   validation: 0,
 } as const;
+
+const CENTERED = { mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25] } as const;
 
 /**
  * `co-mnist`: 5,000 digits, a network of one convolution with four filters, l-inf 0.2, 15 epochs; PGD-20 on 1,000 test
@@ -32,8 +34,7 @@ export const coCifar = ({ recipe, recipeOptions = {}, modelOptions = {}, options
   recipeOptions,
   model: "co-net",
   modelOptions: { filters: 4, ...modelOptions },
-  mean: [0.5, 0.5, 0.5],
-  std: [0.25, 0.25, 0.25],
+  ...CENTERED,
   options: { ...USUAL, epochs: 20, epsilon: 10 / 255, augment: "flip", ...options },
   examples: 8000,
   measure: { epsilon: 10 / 255, examples: 1000 },
@@ -48,8 +49,7 @@ export const rof = ({ recipe, recipeOptions = {}, modelOptions = {}, options = {
   recipeOptions,
   model: "co-net",
   modelOptions: { filters: 16, ...modelOptions },
-  mean: [0.5, 0.5, 0.5],
-  std: [0.25, 0.25, 0.25],
+  ...CENTERED,
   options: {
     ...USUAL,
     lr: 1e-3,
@@ -64,4 +64,17 @@ export const rof = ({ recipe, recipeOptions = {}, modelOptions = {}, options = {
   },
   examples: 1500,
   measure: { epsilon: 4 / 255, examples: 1000, steps: 10 },
+});
+
+/** Means and deviations of CIFAR-10's channels. */
+export const STANDARDIZED = { mean: [0.4914, 0.4822, 0.4465], std: [0.2471, 0.2435, 0.2616] } as const;
+/** Learning rates: up to 0.2 and down again, as single-step methods publish; 0.1 with a tenth after a half and three quarters. */
+export const CYCLIC = { lr: 0.2, schedule: "cyclic", knots: [0, 0.5, 1] } as const;
+export const STEPPED = { lr: 0.1, schedule: "step", milestones: [0.5, 0.75] } as const;
+
+/** A paper's own configuration on CIFAR-10: SGD with momentum, crops and flips, l-inf 8/255, unless it says otherwise. */
+export const fullCifar = ({ options, ...own }: Omit<Reproduction["full"], "data">): Reproduction["full"] => ({
+  data: "cifar10",
+  ...own,
+  options: { momentum: 0.9, weightDecay: 5e-4, batchSize: 128, epsilon: 8 / 255, augment: "crop,flip", ...options },
 });

@@ -12,7 +12,8 @@ import {
   type Values,
 } from "../optim/index.ts";
 import { controllers } from "./controllers.ts";
-import { compose, type Composed, type StepSource } from "./compose.ts";
+import { compose, type Composed } from "./compose.ts";
+import type { StepSource } from "./composing.ts";
 import { type Network, withStatistics } from "./network.ts";
 import type { TrainOptions } from "./options.ts";
 import { optimizerOf } from "./optimizer.ts";

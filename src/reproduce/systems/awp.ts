@@ -1,5 +1,5 @@
 import { examplesOf } from "../run.ts";
-import { rof } from "../fixtures.ts";
+import { fullCifar, rof, STANDARDIZED, STEPPED } from "../fixtures.ts";
 import { defineReproduction, type Experiment, inTheMean, type Trained } from "../reproduction.ts";
 
 /** Share of each layer's length; of 0.01, 0.02 and 0.05 the best on seed 0. */
@@ -65,25 +65,10 @@ export const awp = defineReproduction({
       bound: 0.9,
     }),
   ],
-  full: {
-    data: "cifar10",
+  full: fullCifar({
     recipe: "awp",
     model: "preact-resnet-18",
-    mean: [0.4914, 0.4822, 0.4465],
-    std: [0.2471, 0.2435, 0.2616],
-    options: {
-      epochs: 200,
-      lr: 0.1,
-      momentum: 0.9,
-      weightDecay: 5e-4,
-      batchSize: 128,
-      schedule: "step",
-      milestones: [0.5, 0.75],
-      epsilon: 8 / 255,
-      stepSize: 2 / 255,
-      steps: 10,
-      augment: "crop,flip",
-      holdOut: 1000,
-    },
-  },
+    ...STANDARDIZED,
+    options: { ...STEPPED, epochs: 200, stepSize: 2 / 255, steps: 10, holdOut: 1000 },
+  }),
 });

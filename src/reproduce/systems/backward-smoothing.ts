@@ -1,4 +1,4 @@
-import { coMnist } from "../fixtures.ts";
+import { coMnist, fullCifar, STEPPED } from "../fixtures.ts";
 import { defineReproduction, onEverySeed } from "../reproduction.ts";
 import { fgsm } from "./arms.ts";
 
@@ -49,25 +49,12 @@ export const backwardSmoothing = defineReproduction({
       bound: -0.005,
     }),
   ],
-  full: {
-    data: "cifar10",
+  full: fullCifar({
     recipe: "backward-smoothing",
     recipeOptions: { beta: 10 },
     model: "resnet-18",
-    options: {
-      epochs: 100,
-      lr: 0.1,
-      momentum: 0.9,
-      weightDecay: 5e-4,
-      batchSize: 128,
-      schedule: "step",
-      milestones: [0.5, 0.75],
-      epsilon: 0.031,
-      augment: "crop,flip",
-      holdOut: 1000,
-      select: "best",
-    },
-  },
+    options: { ...STEPPED, epochs: 100, epsilon: 0.031, holdOut: 1000, select: "best" },
+  }),
   notes: [
     "The page expects the advantage over a uniform start only on networks with batch norm and images of CIFAR-10; on this fixture it is reported, not required.",
   ],

@@ -1,8 +1,6 @@
-import { coCifar, coMnist } from "../fixtures.ts";
+import { coCifar, coMnist, CYCLIC, fullCifar, STANDARDIZED } from "../fixtures.ts";
 import { type Claim, defineReproduction, onEverySeed } from "../reproduction.ts";
-import { collapse, COLLAPSED, fgsm } from "./arms.ts";
-
-const plainCifar = coCifar({ recipe: "fast-at", options: { start: "zero", relativeStep: 1 } });
+import { collapse, COLLAPSED, fgsm, plainCifar } from "./arms.ts";
 
 const digits: readonly Claim[] = [
   onEverySeed({
@@ -112,24 +110,12 @@ export const bagOfTricksFgsm = defineReproduction({
           ...images("random mask"),
           ...images("light first layer"),
         ],
-  full: {
-    data: "cifar10",
+  full: fullCifar({
     recipe: "bag-of-tricks-fgsm",
     recipeOptions: { mask: 0.4, firstLayer: 0.05 },
     model: "preact-resnet-18",
     modelOptions: { activation: "silu", stemStride: 2 },
-    mean: [0.4914, 0.4822, 0.4465],
-    std: [0.2471, 0.2435, 0.2616],
-    options: {
-      epochs: 30,
-      lr: 0.2,
-      momentum: 0.9,
-      weightDecay: 5e-4,
-      batchSize: 128,
-      schedule: "cyclic",
-      knots: [0, 0.5, 1],
-      epsilon: 8 / 255,
-      augment: "crop,flip",
-    },
-  },
+    ...STANDARDIZED,
+    options: { ...CYCLIC, epochs: 30 },
+  }),
 });

@@ -1,6 +1,6 @@
-import { coMnist } from "../fixtures.ts";
+import { coMnist, CYCLIC, fullCifar, STANDARDIZED } from "../fixtures.ts";
 import { type Arm, defineReproduction, onEverySeed } from "../reproduction.ts";
-import { fgsm, fgsmRs } from "./arms.ts";
+import { collapse, COLLAPSED, fgsm, fgsmRs } from "./arms.ts";
 
 /** The repository's MNIST recipe: all 60,000 digits, l-inf 0.3, ten epochs. */
 const whole: Arm = {
@@ -21,9 +21,7 @@ export const fastAt = defineReproduction({
       random = await arm("FGSM-RS", fgsmRs),
       guarded = await arm("FGSM-RS with guard", coMnist({ recipe: "fast-at", options: { guard: "rollback" } })),
       full = await arm("the repository's recipe", whole);
-    const spoke = guarded.history.some(
-      ({ probe }) => probe !== null && 1 - probe.pgd / Math.max(probe.fgsm, 1e-9) >= 0.6,
-    );
+    const spoke = guarded.history.some(({ probe }) => probe !== null && collapse(probe) >= COLLAPSED);
     return {
       "FGSM - PGD-20, zero start": zero.fgsm - zero.pgd,
       "PGD-20, FGSM-RS": random.pgd,
@@ -60,23 +58,10 @@ export const fastAt = defineReproduction({
       bound: 0.8,
     }),
   ],
-  full: {
-    data: "cifar10",
+  full: fullCifar({
     recipe: "fast-at",
     model: "preact-resnet-18",
-    mean: [0.4914, 0.4822, 0.4465],
-    std: [0.2471, 0.2435, 0.2616],
-    options: {
-      epochs: 15,
-      lr: 0.2,
-      momentum: 0.9,
-      weightDecay: 5e-4,
-      batchSize: 128,
-      schedule: "cyclic",
-      knots: [0, 0.5, 1],
-      epsilon: 8 / 255,
-      augment: "crop,flip",
-      guard: "stop",
-    },
-  },
+    ...STANDARDIZED,
+    options: { ...CYCLIC, epochs: 15, guard: "stop" },
+  }),
 });

@@ -1,4 +1,4 @@
-import { coMnist } from "../fixtures.ts";
+import { coMnist, CYCLIC, fullCifar, STANDARDIZED } from "../fixtures.ts";
 import { defineReproduction, onEverySeed } from "../reproduction.ts";
 import { collapse, COLLAPSED, nFgsm } from "./arms.ts";
 
@@ -47,25 +47,11 @@ export const fastBat = defineReproduction({
       bound: COLLAPSED,
     }),
   ],
-  full: {
-    data: "cifar10",
+  full: fullCifar({
     recipe: "fast-bat",
     recipeOptions: { attackRate: 5000 / 255, lambda: 10 },
     model: "preact-resnet-18",
-    mean: [0.4914, 0.4822, 0.4465],
-    std: [0.2471, 0.2435, 0.2616],
-    options: {
-      epochs: 20,
-      lr: 0.2,
-      momentum: 0.9,
-      weightDecay: 5e-4,
-      batchSize: 128,
-      schedule: "cyclic",
-      knots: [0, 0.5, 1],
-      epsilon: 8 / 255,
-      augment: "crop,flip",
-      holdOut: 5000,
-      select: "best",
-    },
-  },
+    ...STANDARDIZED,
+    options: { ...CYCLIC, epochs: 20, holdOut: 5000, select: "best" },
+  }),
 });

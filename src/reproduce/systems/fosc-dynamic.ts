@@ -1,3 +1,4 @@
+import { fullCifar } from "../fixtures.ts";
 import { type Arm, defineReproduction, inTheMean, onEverySeed } from "../reproduction.ts";
 
 /** 20,000 digits, l-inf 0.3, eight epochs, at most ten steps. */
@@ -53,21 +54,17 @@ export const foscDynamic = defineReproduction({
       bound: -0.01,
     }),
   ],
-  full: {
-    data: "cifar10",
+  full: fullCifar({
     recipe: "fosc-dynamic",
     model: "wide-resnet-34-10",
     options: {
       epochs: 120,
       lr: 0.01,
-      momentum: 0.9,
       weightDecay: 1e-4,
-      batchSize: 128,
       schedule: "step",
       milestones: [0.5, 0.83],
       epsilon: 0.031,
       control: "fosc:cMax=0.5",
-      augment: "crop,flip",
     },
-  },
+  }),
 });

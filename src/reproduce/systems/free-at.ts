@@ -1,4 +1,4 @@
-import { coMnist } from "../fixtures.ts";
+import { coMnist, fullCifar, STANDARDIZED } from "../fixtures.ts";
 import { defineReproduction, onEverySeed } from "../reproduction.ts";
 import { collapse, COLLAPSED, pgd5 } from "./arms.ts";
 
@@ -45,22 +45,10 @@ export const freeAt = defineReproduction({
       bound: COLLAPSED,
     }),
   ],
-  full: {
-    data: "cifar10",
+  full: fullCifar({
     recipe: "free-at",
     model: "preact-resnet-18",
-    mean: [0.4914, 0.4822, 0.4465],
-    std: [0.2471, 0.2435, 0.2616],
-    options: {
-      epochs: 10,
-      replays: 8,
-      lr: 0.04,
-      momentum: 0.9,
-      weightDecay: 5e-4,
-      batchSize: 128,
-      schedule: "cyclic",
-      epsilon: 8 / 255,
-      augment: "crop,flip",
-    },
-  },
+    ...STANDARDIZED,
+    options: { epochs: 10, replays: 8, lr: 0.04, schedule: "cyclic" },
+  }),
 });

@@ -1,5 +1,5 @@
 import { takeExamples } from "../../data/index.ts";
-import { coMnist } from "../fixtures.ts";
+import { coMnist, fullCifar } from "../fixtures.ts";
 import { defineReproduction, onEverySeed, type Trained } from "../reproduction.ts";
 import { fgsm, pgd5 } from "./arms.ts";
 
@@ -68,21 +68,17 @@ export const fwAtAdapt = defineReproduction({
       bound: 0.4,
     }),
   ],
-  full: {
-    data: "cifar10",
+  full: fullCifar({
     recipe: "fw-at-adapt",
     model: "resnet-18",
     options: {
       epochs: 30,
       lr: 0.1,
-      momentum: 0.9,
       nesterov: true,
-      weightDecay: 5e-4,
       batchSize: 512,
       schedule: "step",
       milestones: [0.5],
       epsilon: 16 / 255,
-      augment: "crop,flip",
     },
-  },
+  }),
 });

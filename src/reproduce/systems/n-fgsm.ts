@@ -1,4 +1,4 @@
-import { coMnist } from "../fixtures.ts";
+import { coMnist, CYCLIC, fullCifar, STANDARDIZED } from "../fixtures.ts";
 import { defineReproduction, onEverySeed, type Trained } from "../reproduction.ts";
 import { fgsm, fgsmRs, nFgsm as noisy, pgd5 } from "./arms.ts";
 
@@ -85,22 +85,10 @@ export const nFgsm = defineReproduction({
       bound: 1.4,
     }),
   ],
-  full: {
-    data: "cifar10",
+  full: fullCifar({
     recipe: "n-fgsm",
     model: "preact-resnet-18",
-    mean: [0.4914, 0.4822, 0.4465],
-    std: [0.2471, 0.2435, 0.2616],
-    options: {
-      epochs: 30,
-      lr: 0.2,
-      momentum: 0.9,
-      weightDecay: 5e-4,
-      batchSize: 128,
-      schedule: "cyclic",
-      knots: [0, 0.5, 1],
-      epsilon: 8 / 255,
-      augment: "crop,flip",
-    },
-  },
+    ...STANDARDIZED,
+    options: { ...CYCLIC, epochs: 30 },
+  }),
 });

@@ -1,3 +1,4 @@
+import { STEPPED, fullCifar } from "../fixtures.ts";
 import { examplesOf } from "../run.ts";
 import { attackDataset } from "../../evaluate/index.ts";
 import { loadClassifier } from "../../models/index.ts";
@@ -86,23 +87,9 @@ export const pgdAt = defineReproduction({
       bound: 0.06,
     }),
   ],
-  full: {
-    data: "cifar10",
+  full: fullCifar({
     recipe: "pgd-at",
     model: "wide-resnet-34-10",
-    options: {
-      epochs: 205,
-      lr: 0.1,
-      momentum: 0.9,
-      weightDecay: 2e-4,
-      batchSize: 128,
-      schedule: "step",
-      milestones: [0.5, 0.75],
-      epsilon: 8 / 255,
-      stepSize: 2 / 255,
-      steps: 7,
-      attackMode: "train",
-      augment: "crop,flip",
-    },
-  },
+    options: { ...STEPPED, epochs: 205, weightDecay: 2e-4, stepSize: 2 / 255, steps: 7, attackMode: "train" },
+  }),
 });

@@ -1,4 +1,4 @@
-import { rof } from "../fixtures.ts";
+import { fullCifar, rof, STANDARDIZED, STEPPED } from "../fixtures.ts";
 import { defineReproduction, inTheMean } from "../reproduction.ts";
 import { examplesOf } from "../run.ts";
 import { courseOf, watchedAt } from "./awp.ts";
@@ -62,27 +62,18 @@ export const robustOverfitting = defineReproduction({
       bound: 0.01,
     }),
   ],
-  full: {
-    data: "cifar10",
+  full: fullCifar({
     recipe: "pgd-at",
     model: "preact-resnet-18",
-    mean: [0.4914, 0.4822, 0.4465],
-    std: [0.2471, 0.2435, 0.2616],
+    ...STANDARDIZED,
     options: {
+      ...STEPPED,
       epochs: 200,
-      lr: 0.1,
-      momentum: 0.9,
-      weightDecay: 5e-4,
-      batchSize: 128,
-      schedule: "step",
-      milestones: [0.5, 0.75],
-      epsilon: 8 / 255,
       stepSize: 2 / 255,
       steps: 10,
       attackMode: "train",
-      augment: "crop,flip",
       holdOut: 1000,
       select: "best",
     },
-  },
+  }),
 });

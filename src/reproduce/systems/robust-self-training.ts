@@ -1,3 +1,4 @@
+import { fullCifar } from "../fixtures.ts";
 import { createTarget, predictionOf } from "../../attack/index.ts";
 import { createRng } from "../../core/index.ts";
 import { batchBetween, countOf, createDataset, type Dataset } from "../../data/index.ts";
@@ -151,25 +152,21 @@ export const robustSelfTraining = defineReproduction({
       bound: 0.015,
     }),
   ],
-  full: {
-    data: "cifar10",
+  full: fullCifar({
     recipe: "trades",
     recipeOptions: { beta: 6 },
     model: "wide-resnet-28-10",
     options: {
       epochs: 200,
       lr: 0.1,
-      momentum: 0.9,
       nesterov: true,
-      weightDecay: 5e-4,
       batchSize: 256,
       schedule: "cosine",
       epsilon: 0.031,
       stepSize: 0.007,
       steps: 10,
-      augment: "crop,flip",
       poolShare: 0.5,
     },
-  },
+  }),
   notes: ["The full configuration takes its pool by --pool: 500,000 images with labels of a standard network."],
 });

@@ -1,5 +1,6 @@
-import { coCifar } from "../fixtures.ts";
+import { coCifar, fullCifar, STANDARDIZED } from "../fixtures.ts";
 import { defineReproduction, onEverySeed } from "../reproduction.ts";
+import { plainCifar } from "./arms.ts";
 
 export const slat = defineReproduction({
   slug: "slat",
@@ -7,7 +8,7 @@ export const slat = defineReproduction({
   source: "Park and Lee 2021, Reliably fast adversarial training via latent adversarial perturbation",
   kinds: ["cifar10"],
   small: async ({ arm }) => {
-    const plain = await arm("FGSM", coCifar({ recipe: "fast-at", options: { start: "zero", relativeStep: 1 } })),
+    const plain = await arm("FGSM", plainCifar),
       latent = await arm(
         "SLAT, eta = 2 eps",
         coCifar({ recipe: "slat", recipeOptions: { taps: "conv", eta: 20 / 255 } }),
@@ -38,22 +39,11 @@ export const slat = defineReproduction({
       bound: 0.04,
     }),
   ],
-  full: {
-    data: "cifar10",
+  full: fullCifar({
     recipe: "slat",
     model: "wide-resnet-28-10",
     recipeOptions: { taps: "conv1,block1" },
-    mean: [0.4914, 0.4822, 0.4465],
-    std: [0.2471, 0.2435, 0.2616],
-    options: {
-      epochs: 30,
-      lr: 0.2,
-      momentum: 0.9,
-      weightDecay: 5e-4,
-      batchSize: 128,
-      schedule: "cyclic",
-      epsilon: 8 / 255,
-      augment: "crop,flip",
-    },
-  },
+    ...STANDARDIZED,
+    options: { epochs: 30, lr: 0.2, schedule: "cyclic" },
+  }),
 });

@@ -1,5 +1,6 @@
-import { coMnist } from "../fixtures.ts";
+import { coMnist, fullCifar } from "../fixtures.ts";
 import { defineReproduction, onEverySeed } from "../reproduction.ts";
+import { collapse, COLLAPSED, pgd5 } from "./arms.ts";
 
 export const trades = defineReproduction({
   slug: "trades",
@@ -11,14 +12,14 @@ export const trades = defineReproduction({
     const at = (beta: number) =>
       arm(`beta ${beta}`, coMnist({ recipe: "trades", recipeOptions: { beta }, options: inner }));
     const [six, one] = [await at(6), await at(1)];
-    const plain = await arm("PGD-5", coMnist({ recipe: "pgd-at", options: inner }));
+    const plain = await arm("PGD-5", pgd5);
     return {
       "clean, beta 6": six.clean,
       "PGD-20, beta 6": six.pgd,
       "clean, beta 1": one.clean,
       "PGD-20, beta 1": one.pgd,
       "PGD-20, PGD-5 training": plain.pgd,
-      "collapse, beta 6": 1 - six.pgd / Math.max(six.fgsm, 1e-9),
+      "collapse, beta 6": collapse(six),
     };
   },
   claims: () => [
@@ -52,26 +53,22 @@ export const trades = defineReproduction({
       threshold: "page",
       value: (m) => m["collapse, beta 6"]!,
       sign: "<=",
-      bound: 0.6,
+      bound: COLLAPSED,
     }),
   ],
-  full: {
-    data: "cifar10",
+  full: fullCifar({
     recipe: "trades",
     recipeOptions: { beta: 6 },
     model: "wide-resnet-34-10",
     options: {
       epochs: 76,
       lr: 0.1,
-      momentum: 0.9,
       weightDecay: 2e-4,
-      batchSize: 128,
       schedule: "step",
       milestones: [75 / 76],
       epsilon: 0.031,
       stepSize: 0.007,
       steps: 10,
-      augment: "crop,flip",
     },
-  },
+  }),
 });
