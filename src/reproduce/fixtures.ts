@@ -9,7 +9,6 @@ const USUAL = {
   weightDecay: 5e-4,
   schedule: "cyclic",
   batchSize: 128,
-  validation: 0,
 } as const;
 
 const CENTERED = { mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25] } as const;

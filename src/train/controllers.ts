@@ -19,7 +19,7 @@ export interface ControllerType<S extends OptionSpec = OptionSpec> {
   readonly source: string;
   readonly options: S;
   /** The scalars that it sets. */
-  readonly sets: readonly ("steps" | "threshold")[];
+  readonly sets: readonly ("steps" | "threshold" | "slope")[];
   readonly start: (options: OptionValues<S>) => Memory;
   /** Steps of an epoch at whose beginning it has to know all reports before: calls of several steps end there. */
   readonly looks: (at: Position, memory: Memory, options: OptionValues<S>) => readonly number[];
@@ -53,23 +53,33 @@ const dynamic = define({
   summary: "The stationarity at which examples stop falls linearly to zero over the run.",
   source: "Wang et al. 2019, On the Convergence and Robustness of Adversarial Training",
   options: {
-    cMax: float({ default: 0, min: 0, help: "first threshold; 0: half of the mean at random starts, measured first" }),
+    cMax: float({ default: 0, min: 0, help: "first threshold; 0: half of the mean at the starts of the first epoch" }),
     until: float({ default: 0.83, min: 1e-6, max: 1, help: "share of the run after which the threshold is zero" }),
-    measured: int({ default: 1000, min: 1, help: "examples that are measured" }),
   },
   sets: ["threshold"],
-  start: ({ cMax }) => ({ cMax, sum: 0, count: 0 }),
-  looks: (at, _, { cMax, measured }) => (cMax === 0 && at.epoch === 0 ? [stepsFor(measured, at)] : []),
+  start: ({ cMax }) => ({ cMax, sum: 0 }),
+  looks: () => [],
   scalars: ({ epoch, epochs }, { cMax = 0 }, { until }) => ({
     threshold: Math.max(0, cMax * (1 - epoch / Math.max(1, until * epochs))),
   }),
-  after: (at, memory, reports, { cMax, measured }) => {
-    const { sum = 0, count = 0 } = memory,
-      needed = stepsFor(measured, at);
-    if (cMax > 0 || count >= needed) return memory;
-    const next = { sum: sum + reports["fosc"]!, count: count + 1 };
-    return { ...next, cMax: next.count === needed ? next.sum / next.count / 2 : 0 };
+  after: ({ epoch, within, perEpoch }, memory, reports, { cMax }) => {
+    if (cMax > 0 || epoch > 0) return memory;
+    const sum = memory["sum"]! + reports["fosc"]!;
+    return { sum, cMax: within === perEpoch - 1 ? sum / perEpoch / 2 : 0 };
   },
+});
+
+/** Report `gradientSize`. */
+const slope = define({
+  name: "slope",
+  summary: "Raw steps are scaled by the size that input gradients had on the first batch, on which nothing moves.",
+  source: "Zhang et al. 2022, Revisiting and Advancing Fast Adversarial Training, whose rates are set by hand",
+  options: {},
+  sets: ["slope"],
+  start: () => ({ slope: 0 }),
+  looks: ({ epoch }) => (epoch === 0 ? [1] : []),
+  scalars: (_, { slope: measured = 0 }) => ({ slope: measured }),
+  after: (_, memory, reports) => (memory["slope"]! > 0 ? memory : { slope: reports["gradientSize"]! }),
 });
 
 /** Report `distortion`. */
@@ -97,4 +107,4 @@ const fwAdapt = define({
 });
 
 /** Every controller by name. Command line, documentation and tests read this object. */
-export const controllers = { none, fosc: dynamic, "fw-adapt": fwAdapt } satisfies Record<string, AnyController>;
+export const controllers = { none, fosc: dynamic, "fw-adapt": fwAdapt, slope } satisfies Record<string, AnyController>;

@@ -31,6 +31,7 @@ const viewContext = (context: Composing, name: string, views: Readonly<Record<st
     options,
     settings,
     step: source.scalar("stepSize"),
+    slope: source.scalar("slope"),
     draw,
     forward: (points, tap) => attacked(context, name, points, tap),
     gradient: gradientOf(context),

@@ -30,6 +30,8 @@ export interface ViewContext<O> extends Around {
   readonly settings: TrainOptions;
   /** Length of an inner step, a scalar. */
   readonly step: Value;
+  /** Size of input gradients that the controller `slope` has measured, a scalar; 0 before it has. */
+  readonly slope: Value;
   readonly draw: Draw;
   /** Scores in the attack's mode. @param tap  sees the outputs of layers */
   readonly forward: (x: Value, tap?: Tap) => Value;

@@ -11,7 +11,7 @@ import {
   stateName,
   type Values,
 } from "../optim/index.ts";
-import { controllers } from "./controllers.ts";
+import { type AnyController, controllers } from "./controllers.ts";
 import { compose, type Composed } from "./compose.ts";
 import type { StepSource } from "./composing.ts";
 import { type Network, withStatistics } from "./network.ts";
@@ -96,6 +96,7 @@ export const trainStep = (spec: StepSpec): StepProgram => {
   };
   const { draws, scalars: asked, carried: kept } = reached(whole, Object.values(outputs)),
     scalars = [...asked, ...Object.values(further.scalars)];
+  checkControlled(settings.control.name, asked);
   const inputs = [
     ...whole.examples,
     ...draws.map(({ value }) => value),
@@ -114,6 +115,17 @@ export const trainStep = (spec: StepSpec): StepProgram => {
     scalars: scalars.map((v) => v.node.name),
     carried: Object.fromEntries(kept.map(([name, { shape }]) => [name, shape])),
   };
+};
+
+/** A scalar that controllers set is set by the one that is chosen. */
+const checkControlled = (chosen: string, asked: readonly Value[]): void => {
+  const all = Object.values<AnyController>(controllers);
+  for (const { node } of asked) {
+    const setters = all.filter(({ sets }) => sets.some((name) => name === node.name));
+    if (setters.length === 0 || setters.some(({ name }) => name === chosen)) continue;
+    const known = setters.map(({ name }) => name).join(", ");
+    throw new TemperError("bad-option", `The inner problem's ${node.name} is set by a controller: --control ${known}.`);
+  }
 };
 
 /** What was asked for while the step was built, and is needed. */

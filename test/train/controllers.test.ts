@@ -14,7 +14,7 @@ describe("the fosc controller", () => {
   const { start, scalars, after, looks } = controllers.fosc;
 
   it("lets a given threshold fall linearly to zero, and stay there", () => {
-    const options = { cMax: 0.5, until: 0.8, measured: 1000 },
+    const options = { cMax: 0.5, until: 0.8 },
       memory = start(options);
     const seen = [0, 1, 4, 7, 8, 9].map((epoch) => scalars(at(epoch, 3), memory, options)["threshold"]);
     [0.5, 0.4375, 0.25, 0.0625, 0, 0].forEach((c, i) => expect(seen[i]).toBeCloseTo(c, 12));
@@ -22,17 +22,31 @@ describe("the fosc controller", () => {
     expect(after(at(0), memory, { fosc: 9 }, options)).toEqual(memory);
   });
 
-  it("by itself measures the first examples, with no stop, then takes half of their mean", () => {
-    const options = { cMax: 0, until: 0.5, measured: 250 };
+  it("by itself measures the first epoch, with no stop, then takes half of its mean", () => {
+    const options = { cMax: 0, until: 0.5 };
     let memory = start(options);
-    expect(looks(at(0), memory, options)).toEqual([3]); // steps of 100
-    for (const [i, fosc] of [4, 5, 9].entries()) {
+    for (let i = 0; i < 10; i++) {
       expect(scalars(at(0, i), memory, options)["threshold"]).toBe(0);
-      memory = after(at(0, i), memory, { fosc }, options);
+      memory = after(at(0, i), memory, { fosc: i }, options);
     }
-    expect(scalars(at(0, 3), memory, options)["threshold"]).toBe(3);
-    memory = after(at(0, 3), memory, { fosc: 100 }, options);
-    expect(scalars(at(1), memory, options)["threshold"]).toBeCloseTo(3 * (1 - 1 / 5), 12);
+    const threshold = 2.25 * (1 - 1 / 5); // mean 4.5
+    expect(scalars(at(1), memory, options)["threshold"]).toBeCloseTo(threshold, 12);
+    memory = after(at(1), memory, { fosc: 100 }, options);
+    expect(scalars(at(1, 1), memory, options)["threshold"]).toBeCloseTo(threshold, 12);
+  });
+});
+
+describe("the slope controller", () => {
+  const { start, scalars, after, looks } = controllers.slope;
+
+  it("keeps what the first step has measured", () => {
+    let memory = start({});
+    expect(looks(at(0), memory, {})).toEqual([1]);
+    expect(looks(at(1), memory, {})).toEqual([]);
+    expect(scalars(at(0), memory, {})).toEqual({ slope: 0 });
+    memory = after(at(0), memory, { gradientSize: 0.25 }, {});
+    memory = after(at(0, 1), memory, { gradientSize: 9 }, {});
+    expect(scalars(at(3), memory, {})).toEqual({ slope: 0.25 });
   });
 });
 

@@ -51,16 +51,23 @@ describe("GradAlign", () => {
     expect(value(one["term.misalignment"])).toBeCloseTo(mean(rows.slice(1)), 8);
   });
 });
+/** Input gradients of the smooth net's loss at pixels. */
+const slopesAt = (feeds: Arrays, pixels: Float64Array): number[] =>
+  computed(smoothNet, { ...feeds, x: array(feeds["x"]!.shape, pixels) }, (of, v) => {
+    const rows = crossEntropy(of(v["x"]!), v["labels"]!);
+    return vjp([rows], [filledLike(rows, 1)], [v["x"]!])[0]!;
+  });
 /** 1 - cosine of the input gradients of the smooth net at pixels and beside them. */
 const rowsOfMisalignment = (feeds: Arrays, pixels: Float64Array): number[] => {
-  const { x, epsilon } = feeds,
+  const { epsilon } = feeds,
     draw = Object.entries(feeds).find(([name]) => name.startsWith("draw."))![1];
-  const slopeAt = (data: Float64Array): number[] =>
-    computed(smoothNet, { ...feeds, x: array(x!.shape, data) }, (of, v) => {
-      const rows = crossEntropy(of(v["x"]!), v["labels"]!);
-      return vjp([rows], [filledLike(rows, 1)], [v["x"]!])[0]!;
-    });
-  const [a, b] = [slopeAt(pixels), slopeAt(pixels.map((v, i) => v + value(epsilon) * draw.data[i]!))];
+  const [a, b] = [
+    slopesAt(feeds, pixels),
+    slopesAt(
+      feeds,
+      pixels.map((v, i) => v + value(epsilon) * draw.data[i]!),
+    ),
+  ];
   return labels.map((_, i) => {
     const [p, q] = [a.slice(9 * i, 9 * i + 9), b.slice(9 * i, 9 * i + 9)];
     return 1 - p.reduce((sum, v, j) => sum + v * q[j]!, 0) / (Math.hypot(...p) * Math.hypot(...q));
@@ -95,7 +102,7 @@ describe("Fast-BAT", () => {
       computed(smoothNet, { ...feeds, ...changes, around }, (of, v) =>
         reduceMean(crossEntropy(of(solution(of, v, v["around"]!)), v["labels"]!), [0]),
       )[0]!;
-    return { lossAt, around };
+    return { lossAt, begin };
   };
 
   it("gives the gradient of the solved lower level: as central differences", () => {
@@ -115,14 +122,30 @@ describe("Fast-BAT", () => {
     expect(distance(step.gradients(), without.gradients())).toBe(0);
   });
 
-  it("by itself takes a rate with which about half of the pixels reach epsilon", () => {
-    const step = stepOf(recipes["fast-bat"], { model: smoothNet, options: { cross: false } });
-    const losses = [0, 1e-3, 1e3].map((attackRate) =>
-      value(stepOf(recipes["fast-bat"], { model: smoothNet, options: { cross: false, attackRate } }).run()["loss"]),
+  it("by itself measures gradients where nothing moves, then takes the rate that they ask for", () => {
+    const lossAt = (attackRate: number, slope: number): number => {
+      const { run } = stepOf(recipes["fast-bat"], {
+        model: smoothNet,
+        options: { cross: false, attackRate },
+        scalars: { slope },
+      });
+      return value(run()["loss"]);
+    };
+    const { run, feeds } = stepOf(recipes["fast-bat"], { model: smoothNet, scalars: { slope: 0 } }),
+      { begin } = reference(feeds);
+    const sizes = slopesAt(feeds, begin.data).map(Math.abs);
+    const mean = sizes.reduce((sum, v) => sum + v, 0) / sizes.length; // no gradient is zero here
+    const reports = run();
+    expect(value(reports["gradientSize"])).toBeCloseTo(Math.fround(0.845) * mean, 9);
+    expect(lossAt(0, 0)).toBeCloseTo(lossAt(1e-12, 0), 9);
+    expect(lossAt(0, 0.02)).toBeCloseTo(lossAt(0.1 / 0.04, 0), 9); // epsilon 0.1, in two steps
+    expect(lossAt(0, 0.02)).toBeGreaterThan(lossAt(0, 0));
+  });
+
+  it("says where a measured rate has no controller", () => {
+    expect(() => stepOf(recipes["fast-bat"], { model: smoothNet, settings: { control: "none" } })).toThrow(
+      "slope is set by a controller: --control slope.",
     );
-    expect(value(step.run()["loss"])).toBe(losses[0]);
-    expect(losses[0]).toBeGreaterThan(losses[1]!);
-    expect(losses[0]).toBeLessThanOrEqual(losses[2]!);
   });
 });
 

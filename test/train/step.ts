@@ -78,6 +78,7 @@ export const stepOf = (
     stepSize: all.stepSize || (all.relativeStep || 2.5 / Math.max(1, all.steps)) * all.epsilon,
     awp: all.awp,
     threshold: 0,
+    slope: 0,
     ...scalars,
   };
   const x = random("x", "uniform", [N, ...model.inputShape]),

@@ -1,3 +1,4 @@
+import type { InnerStep } from "../../attack/index.ts";
 import { bool, float } from "../../core/index.ts";
 import { stopGradient } from "../../autodiff/index.ts";
 import type { Value } from "../../graph/index.ts";
@@ -14,10 +15,12 @@ import {
   maximum,
   minimum,
   mul,
+  reduceMean,
   reduceSum,
   scalarLike,
   scale,
   sub,
+  where,
 } from "../../ops/index.ts";
 import { type Branch, defineRecipe, type Term, type TermContext } from "../recipe.ts";
 import { crossEntropyOf } from "./terms.ts";
@@ -37,25 +40,24 @@ const MARGIN = 1e-7;
 /** Two raw-gradient steps, projected: the second is the solution of the lower level, linear around where the first ends. */
 const solved: Branch<Options> = {
   view: (context) => {
-    const { x, attack, gradient, forward, labels, epsilon, options } = context;
-    const begin = attack({ steps: 0 }).points;
-    const rate =
-      options.attackRate > 0
-        ? scalarLike(x, options.attackRate)
-        : rateFor(epsilon, gradient(crossEntropy(forward(begin), labels), [begin])[0]!);
-    const around = attack({ from: begin, steps: 1, rule: RAW, step: rate }).points,
+    const { x, attack, epsilon, slope, options } = context;
+    const rate = options.attackRate > 0 ? scalarLike(x, options.attackRate) : rateFor(epsilon, slope);
+    const { points: around, first } = attack({ steps: 1, rule: RAW, step: rate, watch: sizeOf }),
       { points } = attack({ from: around, steps: 1, rule: RAW, step: rate });
-    return { x: points, also: { around } };
+    return { x: points, also: { around }, reports: { gradientSize: reduceMean(first!, [0]) } };
   },
 };
 
-/** A rate with which half of the gradient's entries that are not zero move a pixel by epsilon or more. */
-const rateFor = (epsilon: Value, gradient: Value): Value => {
-  const axes = gradient.shape.map((_, i) => i),
-    size = abs(gradient);
-  const count = reduceSum(cast(greater(size, scalarLike(size, 0)), "float32"), axes),
-    mean = div(reduceSum(size, axes), maximum(count, scalarLike(count, 1)));
-  return div(epsilon, maximum(scale(mean, MEDIAN), scalarLike(mean, 1e-12)));
+/** A rate at which both steps together move half of the pixels by epsilon or more, where gradients have that size. */
+const rateFor = (epsilon: Value, slope: Value): Value =>
+  where(greater(slope, scalarLike(slope, 0)), div(epsilon, scale(slope, 2)), scalarLike(slope, 0));
+
+/** Median of the sizes of an example's gradients that are not zero, were they normally distributed: [N]. */
+const sizeOf = ({ gradient }: InnerStep): Value => {
+  const size = abs(gradient),
+    axes = size.shape.slice(1).map((_, i) => i + 1),
+    count = reduceSum(cast(greater(size, scalarLike(size, 0)), "float32"), axes);
+  return scale(div(reduceSum(size, axes), maximum(count, scalarLike(count, 1))), MEDIAN);
 };
 
 /**
@@ -98,12 +100,12 @@ export const fastBat = defineRecipe({
     attackRate: float({
       default: 0,
       min: 0,
-      help: "step of the lower level; 0: so that half of the pixels reach epsilon",
+      help: "step of the lower level; 0: as gradients on the first batch ask for",
     }),
     lambda: float({ default: 10, min: 1e-6, help: "weight of the lower level's quadratic term" }),
     cross: bool({ default: true, help: "the gradient of the solution by the weights" }),
   },
-  settings: { steps: 1, start: "uniform", attackMode: "train" },
+  settings: { steps: 1, start: "uniform", attackMode: "train", control: "slope" },
   branches: () => ({ adversarial: solved }),
   terms: (options: Options) => [crossEntropyOf("adversarial", "both"), ...(options.cross ? [implicit(options)] : [])],
 });
