@@ -25,5 +25,5 @@ export const schedules = { constant, step, cosine, cyclic, "one-cycle": oneCycle
 export type ScheduleName = keyof typeof schedules;
 
 /** Options of all optimizers, and of all schedules, flat, for command lines and files. */
-export const flatOptimizer = flatOptions(optimizers, { epsilon: "optimizerEpsilon" }); // a radius everywhere else
-export const flatSchedule = flatOptions(schedules, { start: "startFactor", end: "endFactor" }); // of the inner attack
+export const flatOptimizer = flatOptions("optimizer", optimizers, { epsilon: "optimizerEpsilon" }); // a radius everywhere else
+export const flatSchedule = flatOptions("schedule", schedules, { start: "startFactor", end: "endFactor" }); // of the inner attack

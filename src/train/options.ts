@@ -12,7 +12,6 @@ export const trainOptions = {
   optimizer: choice(names(optimizers), { default: "sgd", help: "update rule" }),
   lr: float({ default: 0.1, min: 0, help: "base learning rate" }),
   ...flatOptimizer.options,
-  momentum: float({ default: 0.9, min: 0, max: 1, help: "sgd: share of the last step that is kept" }),
   weightDecay: float({ default: 5e-4, min: 0, help: "weight decay of matrices and kernels" }),
   parameters: many({
     help: "what some parameters do differently, by role or name, such as fc*:lr=0.1,weight-decay=0",

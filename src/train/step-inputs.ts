@@ -12,7 +12,6 @@ import {
   flatSchedule,
   schedules,
 } from "../optim/index.ts";
-import { own } from "./optimizer.ts";
 import type { TrainOptions } from "./options.ts";
 import type { StepProgram } from "./step-graph.ts";
 
@@ -51,7 +50,7 @@ export const scalarsOf = (
   const schedule = createSchedule(
     type,
     { lr: options.lr, total, warmup: Math.round(options.warmup * perEpoch) },
-    own(type, flatSchedule.given(options)),
+    flatSchedule.given(options.schedule, options),
   );
   const { name, options: given } = options.average;
   const averaging: AnyAveraging = averagings[name as AveragingName],

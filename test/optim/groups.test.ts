@@ -162,15 +162,16 @@ describe("flat options", () => {
       [flatOptimizer, optimizers],
       [flatSchedule, schedules],
     ] as const)
-      for (const { options } of Object.values(registry) as readonly { options: OptionSpec }[])
+      for (const [member, { options }] of Object.entries(registry as Readonly<Record<string, { options: OptionSpec }>>))
         for (const name of Object.keys(options)) {
           const called = CALLED[name] ?? name;
           const option = (flat.options as OptionSpec)[called]!;
           expect(option.default).toBeUndefined();
-          expect(flat.given({ [called]: 7 })).toEqual({ [name]: 7 });
+          expect(flat.given(member as never, { [called]: 7 })).toEqual({ [name]: 7 });
+          expect(() => flat.check(member as never, { [called]: 7 })).not.toThrow();
         }
-    expect(flatOptimizer.given(resolveOptions("train", flatOptimizer.options))).toEqual({});
-    expect(flatOptimizer.given({ epsilon: 8 / 255 })).toEqual({}); // the radius of the attack
+    expect(flatOptimizer.given("sgd", resolveOptions("train", flatOptimizer.options))).toEqual({});
+    expect(flatOptimizer.given("adam", { epsilon: 8 / 255 })).toEqual({}); // the radius of the attack
   });
 
   it("checks as the records do, and says whose defaults hold", () => {
@@ -178,9 +179,14 @@ describe("flat options", () => {
     expect(flatOptimizer.options.beta2.help).toContain("default of adam, adamw 0.999, of lion 0.99");
   });
 
-  it("one that the optimizer lacks is an error", () => {
-    expect(() => createOptimizer(optimizers.lion, flatOptimizer.given({ nesterov: true }))).toThrow(
-      /no option nesterov/,
+  it("gives a member what it reads, and refuses the rest by name", () => {
+    expect(flatOptimizer.given("lion", { nesterov: true, beta1: 0.8 })).toEqual({ beta1: 0.8 });
+    expect(() => flatOptimizer.check("adam", { beta1: 0.8, momentum: 0.5 })).toThrow(
+      "optimizer adam has no option momentum, which is of sgd, sgdw. Leave it out, or choose one of these.",
     );
+    expect(() => flatSchedule.check("cosine", { endFactor: 0.1, milestones: undefined })).toThrow(
+      "schedule cosine has no option endFactor, which is of one-cycle.",
+    );
+    flatSchedule.check("cosine", { milestones: undefined, final: 0.1, start: "uniform" });
   });
 });

@@ -158,6 +158,8 @@ describe("train", () => {
     await refused({ recipeOptions: { beta: 1 } }).toThrow(/standard has no option beta/);
     await refused({ options: { learningRate: 1 } }).toThrow(/train has no option learningRate/);
     await refused({ options: { schedule: "one-cycle", end: 0.1 } }).toThrow(/train has no option end/);
+    await refused({ options: { optimizer: "adam", momentum: 0.5 } }).toThrow(/optimizer adam has no option momentum/);
+    await refused({ options: { milestones: [0.5] } }).toThrow(/schedule cyclic has no option milestones, .* of step/);
     await refused({ options: { epochs: -1 } }).toThrow(/epochs must be an integer from 0/);
     await refused({ options: { batchSize: 301 } }).toThrow(/A batch of 301 is larger than the 300 training examples/);
     await refused({ mean: [1, 2, 3], std: [1, 1, 1] }).toThrow(/mean|channel/);

@@ -1,4 +1,5 @@
 import { type OptionInput, resolveOptions } from "../../core/index.ts";
+import { flatOptimizer, flatSchedule } from "../../optim/index.ts";
 import { trainOptions, type TrainOptions } from "../options.ts";
 import type { AnyRecipe } from "../recipe.ts";
 import { awp } from "./awp.ts";
@@ -41,11 +42,18 @@ export const recipes = {
 } satisfies Record<string, AnyRecipe>;
 export type RecipeName = keyof typeof recipes;
 
-/** All options of a run: what is given, else what the recipe sets, else the defaults. @throws TemperError `bad-option` */
+/**
+ * All options of a run: what is given, else what the recipe sets, else the defaults. What is given has to be read; what
+ * a recipe sets for an optimizer or schedule that another took the place of is not.
+ * @throws TemperError `bad-option`
+ */
 export const settingsOf = (
   { settings = {} }: Pick<AnyRecipe, "settings">,
   given: OptionInput<typeof trainOptions> = {},
 ): TrainOptions => {
   const set = Object.entries(given).filter(([, value]) => value !== undefined);
-  return resolveOptions("train", trainOptions, { ...settings, ...Object.fromEntries(set) });
+  const resolved = resolveOptions("train", trainOptions, { ...settings, ...Object.fromEntries(set) });
+  flatOptimizer.check(resolved.optimizer, given);
+  flatSchedule.check(resolved.schedule, given);
+  return resolved;
 };
