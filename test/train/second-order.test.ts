@@ -3,7 +3,7 @@ import { constant, type Value } from "temper/graph";
 import { filledLike, vjp } from "temper/autodiff";
 import { crossEntropy } from "temper/loss";
 import { add, maximum, minimum, mul, reduceMean, reduceSum, scalarLike, scale, square, sub } from "temper/ops";
-import { type AnyRecipe, recipes } from "temper/train";
+import { type AnyRecipe, recipes, type View } from "temper/train";
 import { describe, expect, it } from "vitest";
 import {
   array,
@@ -18,6 +18,7 @@ import {
   names,
   normNet,
   numbersOf,
+  planeNet,
   slopes,
   smoothNet,
   stepOf,
@@ -104,6 +105,52 @@ describe("Fast-BAT", () => {
       )[0]!;
     return { lossAt, begin };
   };
+
+  it("solves the lower level: its points are the quadratic's least on a grid over ball and box", () => {
+    const seen: AnyRecipe = {
+      ...recipes["fast-bat"],
+      branches: (options) => {
+        const { view } = recipes["fast-bat"].branches(options as never)["adversarial"]!;
+        const solution = (context: Parameters<typeof view>[0]): View => {
+          const found = view(context) as View;
+          return { ...found, reports: { points: found.x, around: found.also!["around"]! } };
+        };
+        return { adversarial: { view: solution } };
+      },
+    };
+    const step = stepOf(seen, { model: planeNet, options: { attackRate: 1 / LAMBDA, lambda: LAMBDA } }),
+      x = array(step.feeds["x"]!.shape, [0.5, 0.5, 0.04, 0.97, 0.3, 0.02, 0.99, 0.6]), // some nearer to 0 and 1 than epsilon
+      { points, around } = step.run({ x });
+    const q = computed(planeNet, { ...step.feeds, around: around! }, (of, v) => {
+      const rows = crossEntropy(of(v["around"]!), v["labels"]!);
+      return vjp([rows], [filledLike(rows, 1)], [v["around"]!])[0]!;
+    });
+    const STEPS = 400,
+      kinds = new Set<string>();
+    labels.forEach((_, row) => {
+      const entries = [2 * row, 2 * row + 1],
+        grids = entries.map((i) => {
+          const low = Math.max(-0.1, -x.data[i]!),
+            high = Math.min(0.1, 1 - x.data[i]!);
+          return Array.from({ length: STEPS + 1 }, (_, k) => low + ((high - low) * k) / STEPS);
+        });
+      const cost = (d: readonly number[]): number =>
+        entries.reduce((sum, i, j) => {
+          const off = d[j]! - (around!.data[i]! - x.data[i]!);
+          return sum - off * q[i]! + (LAMBDA / 2) * off ** 2;
+        }, 0);
+      const all = grids[0]!.flatMap((a) => grids[1]!.map((b) => [a, b])),
+        least = all.reduce((best, d) => (cost(d) < cost(best) ? d : best));
+      entries.forEach((i, j) => {
+        const grid = grids[j]!;
+        expect(points!.data[i]! - x.data[i]!).toBeCloseTo(least[j]!, 3); // half of the grid's spacing is 2.5e-4
+        kinds.add(
+          least[j] === grid[0] || least[j] === grid.at(-1) ? (Math.abs(least[j]!) < 0.0999 ? "box" : "ball") : "inside",
+        );
+      });
+    });
+    expect([...kinds].toSorted()).toEqual(["ball", "box", "inside"]);
+  });
 
   it("gives the gradient of the solved lower level: as central differences", () => {
     const step = stepOf(recipes["fast-bat"], { model: smoothNet, options: settings }),

@@ -16,8 +16,9 @@ const network = (name: string, layer: Layer, inputShape: ModelDefinition["inputS
   ...layer,
 });
 
-/** Networks of a few numbers: linear; smooth; with batch norm. */
+/** Networks of a few numbers: linear, also of two pixels; smooth; with batch norm. */
 export const linearNet = network("linear", sequential({ flatten, fc: linear(9, CLASSES) }));
+export const planeNet = network("plane", sequential({ flatten, fc: linear(2, CLASSES) }), [1, 1, 2]);
 export const smoothNet = network(
   "smooth",
   sequential({ flatten, fc1: linear(9, 6), tanh: pure(tanh), fc2: linear(6, CLASSES) }),
