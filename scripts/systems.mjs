@@ -1,6 +1,8 @@
 // Writes docs/systems.md from documents of `temper reproduce`: node scripts/systems.mjs runs/reproduce [docs/systems.md]
+// Numbers stand as in the terminal, so it reads the built dist.
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { meanText, thresholdText, valuesText } from "../dist/report/index.js";
 
 const [folder, out = "docs/systems.md"] = process.argv.slice(2);
 if (folder === undefined) {
@@ -20,7 +22,6 @@ if (reports.length === 0) {
 const cell = (text) => text.replaceAll(/[\r\n]+/g, " ").replaceAll(/[\\|<>*_`[\]]/g, "\\$&");
 const row = (cells) => `| ${cells.join(" | ")} |`;
 const table = (header, rows) => [row(header), row(header.map(() => "---")), ...rows.map(row)];
-const number = (value) => (value === null ? "none" : String(Number(value.toPrecision(3))));
 const minutes = (seconds) => (seconds / 60).toFixed(1);
 
 const heldOf = ({ claims }) => {
@@ -28,13 +29,13 @@ const heldOf = ({ claims }) => {
     held = required.filter((claim) => claim.held);
   return `${held.length} of ${required.length}`;
 };
-const claimRow = ({ text, published, values, mean, spread, threshold, held, required }) => [
-  cell(text),
-  cell(published ?? "nothing comparable"),
-  `${number(mean)}${spread === null ? "" : ` ± ${number(spread)}`} (${values.map(number).join(", ")})`,
-  threshold === "page" ? "set beforehand" : cell(threshold),
-  held ? "held" : "**not held**",
-  required ? "yes" : "no",
+const claimRow = (claim) => [
+  cell(claim.text),
+  cell(claim.published ?? "nothing comparable"),
+  `${meanText(claim)}: ${valuesText(claim)}`,
+  cell(thresholdText(claim.threshold)),
+  claim.held ? "held" : "**not held**",
+  claim.required ? "yes" : "no",
 ];
 const section = (report) => {
   const { slug, title, source, kind, data, seeds, seconds, claims, notes, machine, createdAt, command } = report;
@@ -56,8 +57,8 @@ const page = [
   "# Published systems against their own claims",
   "",
   "Written by `node scripts/systems.mjs` from documents of `temper reproduce`; not edited by hand. Experiments are small:",
-  "claims are compared, not published accuracies. Ours: mean and standard deviation over the seeds, and each seed's value;",
-  "accuracies and their differences are fractions of one.",
+  "claims are compared, not published accuracies. Ours: the mean with its 95 % interval over the seeds (Student's, wide for",
+  "few seeds), then each seed's value.",
   "",
   ...table(
     ["system", "required claims held", "seeds", "minutes of training"],

@@ -1,15 +1,15 @@
 import {
-  claimNumber,
   duration,
   formatTable,
   meanText,
   type ReproductionReport,
   thresholdText,
+  valuesText,
   verdictOf,
 } from "../report/index.ts";
 import type { Output } from "./output.ts";
 
-const HEADER = ["claim", "published", "ours, each seed", "threshold", "held", "required"];
+const HEADER = ["claim", "published", "ours (95 %), each seed", "threshold", "held", "required"];
 /** Characters a column may take; longer cells go on in further rows. */
 const WIDTHS = [38, 24, 24, 15, 4, 8];
 
@@ -46,8 +46,8 @@ export const printReproduction = (output: Output, report: ReproductionReport): v
       row.required ? "yes" : "no",
     ];
     const cells = texts.map((text, i) => linesOf(text, WIDTHS[i]!));
-    const each = row.values.length > 1 ? linesOf(row.values.map(claimNumber).join(", "), WIDTHS[2]!) : [];
-    cells[2] = [meanText(row), ...each];
+    const each = row.values.length > 1 ? linesOf(valuesText(row), WIDTHS[2]!) : [];
+    cells[2] = [...linesOf(meanText(row), WIDTHS[2]!), ...each];
     return rowsOf(cells);
   });
   output.print(formatTable(HEADER, rows));

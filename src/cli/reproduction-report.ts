@@ -1,4 +1,5 @@
 import type { Dataset } from "../data/index.ts";
+import { meanInterval } from "../evaluate/index.ts";
 import type { ArmRow, ClaimRow, ReproductionReport } from "../report/index.ts";
 import type { ArmResult, ClaimResult, ReproduceResult, Reproduction } from "../reproduce/index.ts";
 import { describeMachine } from "../runtime/index.ts";
@@ -36,20 +37,30 @@ export const reproductionReport = (
   machine: describeMachine(),
 });
 
-const claimRow = ({ text, published, required, threshold, held, values }: ClaimResult): ClaimRow => ({
-  text,
-  published: published ?? null,
-  required,
-  threshold,
-  held,
-  values: values.map(finite),
-  mean: finite(meanOf(values)),
-  spread: values.length < 2 ? null : finite(deviationOf(values)),
-});
+const claimRow = ({ text, published, required, threshold, unit, held, values }: ClaimResult): ClaimRow => {
+  const { mean, low, high } = meanInterval(values),
+    [least, most] = LIMITS[unit];
+  return {
+    text,
+    published: published ?? null,
+    required,
+    threshold,
+    held,
+    unit,
+    values: values.map(finite),
+    mean: finite(mean),
+    low: finite(Math.max(least, low)),
+    high: finite(Math.min(most, high)),
+  };
+};
+/** What a number of the unit can be. */
+const LIMITS = {
+  percent: [0, 1],
+  points: [-1, 1],
+  ratio: [0, Infinity],
+  number: [-Infinity, Infinity],
+} as const satisfies Record<ClaimRow["unit"], unknown>;
 const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);
-const meanOf = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
-const deviationOf = (values: readonly number[]): number =>
-  Math.sqrt(values.reduce((sum, v) => sum + (v - meanOf(values)) ** 2, 0) / (values.length - 1));
 
 const armRow = ({ name, seed, arm, clean, fgsm, pgd, gradientEvaluations, seconds, history }: ArmResult): ArmRow => ({
   name,

@@ -109,3 +109,39 @@ export const fraction = (successes: number, count: number): Fraction => {
     count,
   };
 };
+
+/** P(|T| <= t) of Student's distribution, by the angle atan(t / √df). Source: Abramowitz and Stegun 26.7.3 and 26.7.4. */
+const studentWithin = (angle: number, df: number): number => {
+  const odd = df % 2 === 1,
+    cos = Math.cos(angle);
+  let sum = 0;
+  for (let k = odd ? 1 : 0, term = odd ? cos : 1; k <= df - 2; term *= (cos * cos * (k + 1)) / (k + 2), k += 2)
+    sum += term;
+  return odd ? (2 / Math.PI) * (angle + Math.sin(angle) * sum) : Math.sin(angle) * sum;
+};
+
+/** A mean, and the 95 % interval of what it estimates. */
+export interface MeanInterval {
+  readonly mean: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/**
+ * The mean of independent values, such as one a seed, with Student's 95 % interval.
+ * @returns an interval of NaN for fewer than two values
+ */
+export const meanInterval = (values: readonly number[]): MeanInterval => {
+  const n = values.length,
+    mean = values.reduce((a, b) => a + b, 0) / n,
+    variance = values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / (n - 1);
+  let low = 0,
+    high = Math.PI / 2;
+  for (let i = 0; i < 60; i++) {
+    const middle = (low + high) / 2;
+    if (studentWithin(middle, n - 1) < 0.95) low = middle;
+    else high = middle;
+  }
+  const half = Math.tan(low) * Math.sqrt(n - 1) * Math.sqrt(variance / n);
+  return { mean, low: mean - half, high: mean + half };
+};

@@ -28,12 +28,12 @@ const signed = { ...shares, text: (v: number) => `${(100 * v).toFixed(1)}\u00a0p
 const counts = { tick: compact, text: compact };
 
 /** What has a chart of its own, from zero on. */
-const SINGLES: Readonly<Record<string, Omit<Panel, "series" | "fromZero">>> = {
+export const SINGLES = {
   lr: { title: "Learning rate", ...numeric },
   gradientEvaluations: { title: "Gradient evaluations", ...counts },
   imagesPerSecond: { title: "Images per second", ...counts },
   idleShare: { title: "Engine idle", ...shares },
-};
+} satisfies Readonly<Record<string, Omit<Panel, "series" | "fromZero">>>;
 
 /** Differences that tell what a run is about: the price of robustness, and overfitting. */
 const GAPS = [

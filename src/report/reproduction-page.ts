@@ -2,13 +2,13 @@ import { count, date, duration, percent, significant, valueText } from "./format
 import { group } from "./group.ts";
 import { html, type Html } from "./html.ts";
 import { panelFigure } from "./panel-figure.ts";
-import { capital, numeric, type Panel, shares, wordsOf } from "./panels.ts";
+import { capital, numeric, type Panel, shares, SINGLES, wordsOf } from "./panels.ts";
 import {
   type ArmRow,
-  claimNumber,
   meanText,
   type ReproductionReport,
   thresholdText,
+  valuesText,
   verdictOf,
 } from "./reproduction.ts";
 import { pageOf } from "./shell.ts";
@@ -45,16 +45,16 @@ const claims = ({ claims: rows, seeds }: ReproductionReport): Html =>
   html`<section id="claims" aria-labelledby="claims-title">
     <h2 id="claims-title">Claims</h2>
     <p class="lead">
-      Ours: mean and standard deviation over the seeds, then each seed's value (${seeds.join(", ")}). Accuracies and
-      their differences are fractions of one.
+      Ours: the
+      mean${seeds.length > 1 && html` with its 95 % interval (Student's, wide for few seeds), then the values of seeds ${seeds.join(", ")}`}.
     </p>
     ${dataTable(
       "What the system claims",
       [
         { title: "Claim", kind: "name" },
-        { title: "Held" },
+        { title: "Held", kind: "whole" },
         { title: "Published" },
-        { title: "Ours" },
+        { title: "Ours", kind: "whole" },
         { title: "Threshold" },
       ],
       rows.map((row) => [
@@ -65,8 +65,7 @@ const claims = ({ claims: rows, seeds }: ReproductionReport): Html =>
         >`,
         row.published ?? "nothing comparable",
         html`<span
-          >${meanText(row).replaceAll(" ", "\u00a0")}
-          <span class="sub">${row.values.map(claimNumber).join(", ")}</span></span
+          >${meanText(row)} ${row.values.length > 1 && html`<span class="sub">${valuesText(row)}</span>`}</span
         >`,
         thresholdText(row.threshold),
       ]),
@@ -91,6 +90,8 @@ const COMPARED: readonly (Omit<Panel, "series"> & { readonly name: string })[] =
   { name: "validationRobustAccuracy", title: "Robust accuracy, validation", fromZero: false, ...shares },
   { name: "probeFgsmAccuracy", title: "Accuracy under FGSM, guard's probe", fromZero: false, ...shares },
   { name: "probePgdAccuracy", title: "Accuracy under PGD, guard's probe", fromZero: false, ...shares },
+  { name: "lr", ...SINGLES.lr, fromZero: true },
+  { name: "gradientEvaluations", ...SINGLES.gradientEvaluations, fromZero: true },
 ];
 
 const curves = ({ arms: trained }: ReproductionReport): Html => {
@@ -146,7 +147,7 @@ const numbers = ({ measured, seeds }: ReproductionReport): Html => {
   const names = [...new Set(measured.flatMap((record) => Object.keys(record)))];
   return html`<section id="figures" aria-labelledby="figures-title">
     <h2 id="figures-title">Figures</h2>
-    <p class="lead">What the claims are tested on.</p>
+    <p class="lead">What the claims are tested on. Accuracies and their differences are fractions of one.</p>
     <div class="scroll" tabindex="0" role="region" aria-label="All figures">
       ${dataTable(
         "Numbers of each seed",
@@ -182,4 +183,11 @@ const settings = ({ arms: trained, command, data, machine }: ReproductionReport)
 };
 
 const lines = (values: ArmRow["configuration"]): readonly (readonly [string, string])[] =>
-  Object.entries(values).map(([name, value]) => [wordsOf(name), valueText(value)]);
+  Object.entries(values).map(([name, value]) => [wordsOf(name), settingText(value)]);
+
+/** Records as `epochs 15, steps 7`. */
+const settingText = (value: unknown): string => {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return valueText(value);
+  const pairs = Object.entries(value).map(([name, inner]) => `${wordsOf(name)} ${valueText(inner)}`);
+  return pairs.length > 0 ? pairs.join(", ") : "none";
+};

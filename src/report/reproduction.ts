@@ -12,11 +12,14 @@ export interface ClaimRow {
   /** `page`: it stands on the system's page; else on what it was calibrated. */
   readonly threshold: string;
   readonly held: boolean;
+  /** `percent` and `points` are fractions of one. */
+  readonly unit: "percent" | "points" | "ratio" | "number";
   /** One a seed, in their order; null where it was no finite number. */
   readonly values: readonly (number | null)[];
   readonly mean: number | null;
-  /** Standard deviation over the seeds; null for fewer than two. */
-  readonly spread: number | null;
+  /** 95 % interval of the mean over seeds; null for fewer than two. */
+  readonly low: number | null;
+  readonly high: number | null;
 }
 
 /** One training of the experiment, and what it is worth. Accuracies are fractions. */
@@ -65,13 +68,30 @@ export interface DataPart {
   readonly hash: string;
 }
 
-/** `0.0712 ± 0.0051`: mean and standard deviation over the seeds. */
-export const meanText = ({ mean, spread }: Pick<ClaimRow, "mean" | "spread">): string =>
-  spread === null ? claimNumber(mean) : `${claimNumber(mean)} ± ${claimNumber(spread)}`;
+type Unit = ClaimRow["unit"];
 
-/** A measured number, to four significant digits. */
-export const claimNumber = (value: number | null): string =>
-  value === null ? "none" : String(Number(value.toPrecision(value !== 0 && Math.abs(value) < 0.1 ? 3 : 4)));
+const digits = (value: number | null, unit: Unit): string => {
+  if (value === null) return "none";
+  if (unit === "percent" || unit === "points") return (Math.round(1000 * value) / 10 || 0).toFixed(1); // no -0.0
+  return String(Number(value.toPrecision(3)));
+};
+const AFTER: Readonly<Record<Unit, string>> = {
+  percent: "\u00a0%",
+  points: "\u00a0points",
+  ratio: "\u00a0times",
+  number: "",
+};
+
+/** `71.3 % (68.0 to 74.6)`: the mean and its 95 % interval. */
+export const meanText = ({ mean, low, high, unit }: Pick<ClaimRow, "mean" | "low" | "high" | "unit">): string => {
+  if (mean === null) return "none";
+  const interval = low === null || high === null ? "" : ` (${digits(low, unit)} to ${digits(high, unit)})`;
+  return `${digits(mean, unit)}${AFTER[unit]}${interval}`;
+};
+
+/** `70.9, 71.0, 72.0`: each seed's value, in the unit of the mean. */
+export const valuesText = ({ values, unit }: Pick<ClaimRow, "values" | "unit">): string =>
+  values.map((value) => digits(value, unit)).join(", ");
 
 /** When a threshold was set: with the experiment's description, or how it was calibrated. */
 export const thresholdText = (threshold: string): string => (threshold === "page" ? "set beforehand" : threshold);

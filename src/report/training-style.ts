@@ -26,6 +26,7 @@ export const trainingCss: Html = literal`
 .state.running { border-color: var(--keep); color: var(--keep); }
 .notes { padding-left: 1.5rem; }
 .notes li { padding: 0.25rem 0; }
+.data .whole { overflow-wrap: normal; }
 .figures td, .figures th { white-space: nowrap; font-size: 0.8125rem; padding: 0.25rem 0.625rem; }
 @media print { #figures { display: none; } }
 `;

@@ -63,6 +63,9 @@ export interface Experiment {
 /** Numbers of one seed, by name. */
 export type Measured = Readonly<Record<string, number>>;
 
+/** What a claim's number is: a share, a difference of shares, how many times as much, or none of these. */
+export type ClaimUnit = "percent" | "points" | "ratio" | "number";
+
 /** A claim of a page, and whether it holds. */
 export interface Claim {
   /** As a sentence: what holds, with the threshold in it. */
@@ -73,6 +76,7 @@ export interface Claim {
   readonly required: boolean;
   /** Whether the threshold was calibrated here (on which seeds), or stands on the page. */
   readonly threshold: "page" | string;
+  readonly unit: ClaimUnit;
   readonly test: (seeds: readonly Measured[]) => { readonly held: boolean; readonly values: readonly number[] };
 }
 

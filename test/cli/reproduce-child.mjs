@@ -16,6 +16,7 @@ const claim = (text, value, sign, bound, rest) => ({
   text,
   required: true,
   threshold: "page",
+  unit: "percent",
   value,
   sign,
   bound,
@@ -23,6 +24,7 @@ const claim = (text, value, sign, bound, rest) => ({
 });
 const evident = onEverySeed(
   claim("PGD accuracy is at most clean accuracy", (m) => m.pgd - m.clean, "<=", 0, {
+    unit: "points",
     published: "34.04 % and 84.92 % on CIFAR-10 (a paper, table 5)",
   }),
 );

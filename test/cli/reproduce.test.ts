@@ -52,10 +52,10 @@ describe("reproduce", () => {
     const { code, stdout, stderr } = await reproduce("holds", ...seeds);
     expect(code, stderr).toBe(0);
     expect(stderr).toMatch(/^holds, seed 1: two steps, epoch 2$/m);
-    expect(stdout).toMatch(/^claim +published +ours, each seed +threshold +held +required$/m);
+    expect(stdout).toMatch(/^claim +published +ours \(95 %\), each seed +threshold +held +required$/m);
     expect(stdout).toMatch(/^PGD accuracy is at most clean accuracy +34\.04 % .* set beforehand +yes +yes$/m);
     expect(stdout).toMatch(
-      /^clean accuracy is at least 200 % +nothing comparable +0\.\d+ ± 0\.\d+ +calibrated on +NO +no\n +0\.\d+, 0\.\d+ +seed 9$/m,
+      /^clean accuracy is at least 200 % +nothing comparable +[\d.]+ % \([\d.]+ to [\d.]+\) +calibrated on +NO +no\n +[\d.]+, [\d.]+ +seed 9$/m,
     );
     expect(stdout).toMatch(/^holds: the required claim held\. This run took \d/m);
   });
@@ -78,7 +78,11 @@ describe("reproduce", () => {
     const [claim] = report.claims;
     expect(claim!.values).toEqual(report.measured.map(({ pgd, clean }) => pgd! - clean!));
     expect(claim!.mean).toBeCloseTo((claim!.values[0]! + claim!.values[1]!) / 2, 12);
-    expect(claim!.spread).toBeCloseTo(Math.abs(claim!.values[0]! - claim!.values[1]!) / Math.SQRT2, 12);
+    const half = (12.7062 * Math.abs(claim!.values[0]! - claim!.values[1]!)) / 2; // Student's, one degree of freedom
+    expect(claim!.high! - claim!.mean!).toBeCloseTo(half, 4);
+    expect(claim!.mean! - claim!.low!).toBeCloseTo(half, 4);
+    expect(report.claims[1]).toMatchObject({ unit: "percent" });
+    expect(report.claims[1]!.low).toBeGreaterThanOrEqual(0); // an accuracy
     expect(readFileSync(join(folder, "runs/reproduce/holds-glyphs.html"), "utf8")).toContain(
       "&lt;b&gt;Networks of two filters",
     );

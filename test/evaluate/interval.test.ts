@@ -1,4 +1,4 @@
-import { clopperPearsonLower, fraction } from "temper/evaluate";
+import { clopperPearsonLower, fraction, meanInterval } from "temper/evaluate";
 import { describe, expect, it } from "vitest";
 
 const relative = (got: number, wanted: number): number => Math.abs(got - wanted) / Math.abs(wanted);
@@ -92,5 +92,31 @@ describe("fraction", () => {
       }
     const width = (n: number): number => fraction(n / 2, n).high - fraction(n / 2, n).low;
     expect([10, 100, 1000, 10000].map(width)).toEqual([10, 100, 1000, 10000].map(width).sort((a, b) => b - a));
+  });
+});
+
+describe("meanInterval", () => {
+  // Source: tables of Student's distribution, two-sided 95 % (Abramowitz and Stegun, table 26.10)
+  it.each([
+    [2, 12.706],
+    [3, 4.303],
+    [4, 3.182],
+    [5, 2.776],
+    [10, 2.262],
+    [31, 2.042],
+    [121, 1.98],
+  ])("of %i values is %f standard errors to either side", (n, wanted) => {
+    const values = Array.from({ length: n }, (_, i) => 3 + (i % 2) + i / n),
+      mean = values.reduce((a, b) => a + b, 0) / n,
+      error = Math.sqrt(values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / (n - 1) / n);
+    const found = meanInterval(values);
+    expect(found.mean).toBeCloseTo(mean, 12);
+    expect((found.high - mean) / error).toBeCloseTo(wanted, 2.9);
+    expect(mean - found.low).toBeCloseTo(found.high - mean, 10);
+  });
+
+  it("is a point where all values are equal, and none for one value", () => {
+    expect(meanInterval([0.5, 0.5, 0.5])).toEqual({ mean: 0.5, low: 0.5, high: 0.5 });
+    expect(meanInterval([0.5])).toEqual({ mean: 0.5, low: NaN, high: NaN });
   });
 });

@@ -69,14 +69,14 @@ const cases: Readonly<Record<string, () => Case>> = {
       charts: 10,
     };
   },
-  "a reproduction": () => ({ page: renderReproduction(sampleReproduction()), charts: 4 }),
+  "a reproduction": () => ({ page: renderReproduction(sampleReproduction()), charts: 6 }),
   "a reproduction with long names": () => {
     const sample = sampleReproduction({
       seeds: Array.from({ length: 10 }, (_, i) => i),
       arms: [longName, "b".repeat(60)],
     });
     const claims = sample.claims.map((claim) => ({ ...claim, text: longName, published: longName }));
-    return { page: renderReproduction({ ...sample, title: longName, notes: [longName], claims }), charts: 4 };
+    return { page: renderReproduction({ ...sample, title: longName, notes: [longName], claims }), charts: 6 };
   },
 };
 
