@@ -58,7 +58,7 @@ export interface TargetOptions extends CompileOptions {
    */
   readonly rows?: number;
   /** Values of the graph's further inputs, asked for at each evaluation: weights that change while they are attacked. */
-  readonly weights?: () => Feeds;
+  readonly weights?: () => Feeds | Promise<Feeds>;
 }
 
 /** The graphs that a target of these losses runs, as they run on the CPU: for plans of their memory. */
@@ -162,7 +162,10 @@ export const createTarget = async (
         key,
         data instanceof Int32Array ? i64(Array.from(data)) : { dtype: "float32", shape: [count, ...shape], data },
       ]);
-      const outputs = await program.run({ ...Object.fromEntries(feeds), ...scalars, ...weights() } as Feeds, wanted);
+      const outputs = await program.run(
+        { ...Object.fromEntries(feeds), ...scalars, ...(await weights()) } as Feeds,
+        wanted,
+      );
       return Object.fromEntries(wanted.map((key) => [key, floats(outputs[key]!)])) as Record<K, Float32Array>;
     });
   };

@@ -4,7 +4,7 @@ import type { Layer } from "./layer.ts";
 
 /**
  * In training each number is zero with probability `rate`, and the others grow by 1 / (1 - rate), so that the mean stays;
- * else the identity. Source: Srivastava et al. 2014, in the inverted form.
+ * else the identity, also where statistics are made for evaluation (`share`). Source: Srivastava et al. 2014, in the inverted form.
  * @throws TemperError `bad-option`: a rate that is not in [0, 1); when applied in training without random numbers
  */
 export const dropout = (rate: number): Layer => {
@@ -13,8 +13,8 @@ export const dropout = (rate: number): Layer => {
   return {
     parameters: {},
     buffers: {},
-    apply: (_, x, { training, random }) => {
-      if (!training || rate === 0) return { y: x, updates: {} };
+    apply: (_, x, { training, random, share }) => {
+      if (!training || share || rate === 0) return { y: x, updates: {} };
       if (!random)
         throw new TemperError(
           "bad-option",

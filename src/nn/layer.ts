@@ -35,7 +35,10 @@ export interface Mode {
    * Inner parts come before those that hold them.
    */
   readonly tap?: ((name: string, value: Value) => Value) | undefined;
-  /** Share of the batch in the new running statistics, a scalar, in place of what each layer has. */
+  /**
+   * Share of the batch in the new running statistics, a scalar, in place of what each layer has: statistics are made, and
+   * nothing is trained.
+   */
   readonly share?: Value;
 }
 export interface Applied {

@@ -15,6 +15,11 @@ export interface AveragingType<S extends OptionSpec = OptionSpec> {
   readonly summary: string;
   readonly source: string;
   readonly options: S;
+  /**
+   * What becomes of the running statistics of batch norms: `averaged` as the weights are, or made `anew` of training data
+   * for the averaged weights, which no step has run with.
+   */
+  readonly statistics: "averaged" | "anew";
   /** Share of the new weights in the average after step 1, 2, ...: 1 begins it anew, 0 leaves it as it is. */
   readonly rate: (step: number, run: RunLength, options: OptionValues<S>) => number;
 }
@@ -31,6 +36,7 @@ const ema = define({
     decay: float({ default: 0.999, min: 0, max: 1, help: "share of the average that is kept at a step" }),
     rampUp: bool({ default: true, help: "keep at most (1 + t) / (10 + t) at step t, so that the start is forgotten" }),
   },
+  statistics: "averaged",
   rate: (step, _, { decay, rampUp }) => Math.max(1 - decay, rampUp ? 9 / (10 + step) : 0),
 });
 
@@ -42,6 +48,7 @@ const swa = define({
     from: float({ default: 0.75, min: 0, max: 1, help: "share of the run at which averaging begins" }),
     every: float({ default: 1, min: 0, help: "epochs between weights that count; 0: every step" }),
   },
+  statistics: "anew", // section 3.2
   rate: (step, { total, perEpoch }, { from, every }) => {
     const period = Math.max(1, Math.round(every * perEpoch)),
       since = step - Math.round(from * total);

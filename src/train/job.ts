@@ -23,6 +23,7 @@ export type TrainProgress =
 export interface TrainResult {
   readonly finished: boolean;
   readonly history: readonly EpochRecord[];
+  /** None where the run has not finished. */
   readonly weights: Readonly<Record<string, Tensor>>;
   /** Epoch that the weights are of, from 1; and why the run ended before its last one, else empty. */
   readonly epoch: number;
@@ -78,11 +79,12 @@ export const trainJob = async (
   }
   if (run.state.step !== savedStep) await keep();
   const { state } = run,
-    best = givesBest(run);
+    best = givesBest(run),
+    finished = !open();
   return {
-    finished: !open(),
+    finished,
     history: state.history,
-    weights: best ? await loadBest(job.folder) : run.validated(),
+    weights: !finished ? {} : best ? await loadBest(job.folder) : await run.validated(),
     epoch: best ? state.best!.epoch : Math.floor(state.step / perEpoch),
     ended: state.ended,
   };

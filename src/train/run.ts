@@ -18,6 +18,7 @@ import { weightNames } from "../nn/index.ts";
 import { averageName } from "../optim/index.ts";
 import type { Runtime } from "../runtime/index.ts";
 import { threat as createThreat, type Threat } from "../threat/index.ts";
+import { averagedIn, statisticsOf } from "./averages.ts";
 import type { TrainConfig } from "./config.ts";
 import { type AnyController, controllers, type Position } from "./controllers.ts";
 import { optimizerOf } from "./optimizer.ts";
@@ -64,7 +65,7 @@ export interface Run extends AsyncDisposable {
   /** Batches, made ahead of the steps. */
   readonly feed: Feed;
   /** Weights and buffers that are validated and written, by the network's names: as they are, or their averages. */
-  readonly validated: () => Readonly<Record<string, Tensor>>;
+  readonly validated: () => Promise<Readonly<Record<string, Tensor>>>;
   /** Weights, buffers and optimizer state by name, as they are stored. */
   readonly stored: () => Readonly<Record<string, Tensor>>;
   /** The same in the order that the step takes and gives them in; replaced step by step. */
@@ -132,9 +133,19 @@ export const prepareRun = async (runtime: Runtime, job: TrainJob): Promise<Run> 
   const { tensors, state } = await startOf(job, definition, program, total);
   const shapes = Object.fromEntries(Object.entries(tensors).map(([name, { shape }]) => [name, shape]));
   const scalarsAt = scalarsOf(options, program, perEpoch),
-    called = options.average.name === "none" ? (name: string): string => name : averageName,
-    validatedOf = (all: Run["tensors"]): Run["tensors"] =>
-      Object.fromEntries(names.map((name) => [name, all[called(name)]!]));
+    averaged = averagedIn(options.average, definition);
+  const meansIn = (all: Run["tensors"]): Run["tensors"] =>
+    Object.fromEntries(names.map((name) => [name, all[name in averaged ? averageName(name) : name]!]));
+  const feed = createFeed({
+    train,
+    pool: job.pool,
+    sampler,
+    augment: parseAugmentations(options.augment),
+    mix,
+    seed: options.seed,
+  });
+  const statistics = statisticsOf({ runtime, definition, options, feed, perEpoch }),
+    statisticsNow = (): Promise<Run["tensors"]> => statistics(run.state.step, () => meansIn(run.stored()));
   const steps = await createSteps(runtime, program.graph, shapes, { winograd, memory: program.memory });
   const run: Run = {
     job,
@@ -143,7 +154,7 @@ export const prepareRun = async (runtime: Runtime, job: TrainJob): Promise<Run> 
     target: await createTarget(runtime, steps.packed(toGraph(definition)), {
       winograd,
       rows: program.rows,
-      weights: () => validatedOf(run.tensors),
+      weights: async () => ({ ...meansIn(run.tensors), ...(await statisticsNow()) }),
     }),
     threat: createThreat({ norm: options.norm, epsilon: options.epsilon, box: [...config.range] }),
     scalarsAt: (step) => {
@@ -160,15 +171,8 @@ export const prepareRun = async (runtime: Runtime, job: TrainJob): Promise<Run> 
     }),
     perEpoch,
     total,
-    feed: createFeed({
-      train,
-      pool: job.pool,
-      sampler,
-      augment: parseAugmentations(options.augment),
-      mix,
-      seed: options.seed,
-    }),
-    validated: () => validatedOf(run.stored()),
+    feed,
+    validated: async () => ({ ...meansIn(run.stored()), ...(await statisticsNow()) }),
     stored: () => steps.unpack(run.tensors),
     tensors: steps.pack(tensors),
     state,

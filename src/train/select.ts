@@ -29,7 +29,7 @@ export const judgeEpoch = async (run: Run, record: EpochRecord): Promise<void> =
     robust = robustOf(record);
   const fell = guard !== "none" && collapsed(record, state.history.at(-2));
   if (robust !== undefined && !fell && robust > (state.best?.robustAccuracy ?? -1)) {
-    await saveBest(job.folder, run.validated(), record.epoch);
+    await saveBest(job.folder, await run.validated(), record.epoch);
     run.state = { ...state, best: { epoch: record.epoch, robustAccuracy: robust } };
   }
   const { best } = run.state,

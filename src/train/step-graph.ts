@@ -11,6 +11,7 @@ import {
   stateName,
   type Values,
 } from "../optim/index.ts";
+import { averagedIn } from "./averages.ts";
 import { type AnyController, controllers } from "./controllers.ts";
 import { compose, type Composed } from "./compose.ts";
 import type { StepSource } from "./composing.ts";
@@ -85,7 +86,7 @@ export const trainStep = (spec: StepSpec): StepProgram => {
   const after = optimized(optimizer, { ...composed, ...(clipped && { gradients: clipped.gradients }) }, further);
   const carried = Object.entries(composed.carried).map(([branch, v]) => [carriedName(branch), v] as const);
   const moved = { ...after, ...nexts(Object.entries(composed.buffers)) },
-    averages = settings.average.name === "none" ? {} : valuesOf({ ...model.parameters, ...model.buffers }, averageName);
+    averages = valuesOf(averagedIn(settings.average, model), averageName);
   const news = averaged(averages, newest(moved, { ...parameters, ...buffers }), whole.source.scalar("averageRate"));
   const outputs = {
     ...composed.reports,

@@ -1,17 +1,15 @@
 import { createRng, type Tensor, zeros } from "../core/index.ts";
 import type { ModelDefinition } from "../models/index.ts";
-import { initialize, weightNames } from "../nn/index.ts";
+import { initialize } from "../nn/index.ts";
 import {
-  type AnyAveraging,
   type AnySchedule,
   averageName,
-  averagings,
-  type AveragingName,
   createAveraging,
   createSchedule,
   flatSchedule,
   schedules,
 } from "../optim/index.ts";
+import { averagedIn, averagingOf } from "./averages.ts";
 import type { TrainOptions } from "./options.ts";
 import type { StepProgram } from "./step-graph.ts";
 
@@ -23,7 +21,7 @@ export const firstTensors = (
 ): Readonly<Record<string, Tensor>> => {
   const shapes = Object.fromEntries(Object.entries(network.parameters).map(([name, { shape }]) => [name, shape]));
   const weights = initialize(network, createRng(seed).split("init")),
-    averages = average.name === "none" ? [] : weightNames(definition);
+    averages = Object.keys(averagedIn(average, definition));
   return {
     ...weights,
     ...Object.fromEntries(averages.map((name) => [averageName(name), weights[name]!])),
@@ -52,9 +50,8 @@ export const scalarsOf = (
     { lr: options.lr, total, warmup: Math.round(options.warmup * perEpoch) },
     flatSchedule.given(options.schedule, options),
   );
-  const { name, options: given } = options.average;
-  const averaging: AnyAveraging = averagings[name as AveragingName],
-    rate = name === "none" ? () => 0 : createAveraging(averaging, { total, perEpoch }, given);
+  const averaging = averagingOf(options.average),
+    rate = averaging ? createAveraging(averaging, { total, perEpoch }, options.average.options) : () => 0;
   const length = stepLengthOf(options);
   return (step, control) => {
     const lr = schedule(step),

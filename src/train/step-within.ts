@@ -1,7 +1,9 @@
 import { targetGraphs } from "../attack/index.ts";
 import type { Graph } from "../graph/index.ts";
 import { toGraph } from "../models/index.ts";
+import { statisticsGraph } from "../optim/index.ts";
 import { cpuOptions, lowerForCpu, peakWithin, planMemory, residentBytes, tooLittle } from "../runtime/index.ts";
+import { renews } from "./averages.ts";
 import { type StepProgram, type StepSpec, trainStep } from "./step-graph.ts";
 
 /** A step, and the memory that it is to fit into. */
@@ -68,5 +70,8 @@ const needed = async (request: StepRequest, step: FittingStep): Promise<number> 
   const attack = validated
     ? await targetGraphs(toGraph(model), ["cross-entropy"], { winograd: settings.winograd, rows })
     : [];
-  return residentBytes([await lowered(request, step), ...attack], rows, heldBytes);
+  const statistics = renews(settings.average, model)
+    ? [lowerForCpu(statisticsGraph(model), await cpuOptions(statisticsGraph(model), false))]
+    : [];
+  return residentBytes([await lowered(request, step), ...attack, ...statistics], rows, heldBytes);
 };

@@ -35,6 +35,10 @@ describe("dropout", () => {
     expect(out.reduce((s, v) => s + v, 0) / 16).toBeCloseTo(1, 14);
   });
 
+  it("is the identity where statistics are made for evaluation", () => {
+    expect(dropout(0.5).apply({}, x, { ...training, share: u }).y).toBe(x);
+  });
+
   it("kept numbers grow by 1 / (1 - rate), and gradients pass where they were kept", () => {
     const { y, updates } = dropout(0.5).apply({}, x, training);
     const g = grad(reduceSum(y, [0, 1]), [x])[0]!;
