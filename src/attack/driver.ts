@@ -154,21 +154,3 @@ const move = (run: Run, front: Front, answer: Evaluation | Ascent, keep: readonl
   attack.step(front.context, front.state, all ? answer : keepAll(answer, keep, n), i - 1);
   if (!run.explores) project(front.context, front.state.adv);
 };
-
-/**
- * The attack's last point, with no success test: the inner loop of training, one gradient evaluation a step. Every
- * example is attacked for all steps, from its first start; the result lies in the set.
- * @throws as {@link runAttack}
- */
-export const perturb = async (target: Target, request: AttackRequest): Promise<Float32Array> => {
-  const run = prepare(target, { ...request, exhaustive: true }),
-    stream = createRng(request.seed).split(request.attack.name).split(0);
-  const rows = Array.from(request.labels.keys()),
-    front = begin(run, rows, stream);
-  for (let i = 0; i < run.steps;) {
-    const answer = await ask(run, front, i, run.steps);
-    i += takenIn(answer);
-    move(run, front, answer, rows, i);
-  }
-  return run.explores ? project(front.context, front.state.adv) : front.state.adv;
-};

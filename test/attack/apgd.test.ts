@@ -1,7 +1,7 @@
-import { apgd, createTarget, perturb } from "temper/attack";
+import { apgd, createTarget } from "temper/attack";
 import { type NormName, threat } from "temper/threat";
 import { describe, expect, it } from "vitest";
-import { argmax, pixels, randomNetwork, runtime } from "./networks.ts";
+import { argmax, lastPoint, pixels, randomNetwork, runtime } from "./networks.ts";
 
 const N = 16,
   D = 64;
@@ -124,7 +124,7 @@ describe.each([
         return target.evaluate(...args);
       },
     };
-    await perturb(watching, {
+    await lastPoint(watching, {
       attack: { ...apgd, init: (context) => (state = apgd.init(context)) },
       options: { steps },
       threat: threat({ norm, epsilon }),

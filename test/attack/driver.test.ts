@@ -8,7 +8,6 @@ import {
   createTarget,
   fgsm,
   gradientGraph,
-  perturb,
   pgd,
   predictionOf,
   runAttack,
@@ -23,7 +22,7 @@ import { evaluateGraph, MatMul, neg, relu, Sqrt, toOnnx } from "temper/ops";
 import type { Runtime } from "temper/runtime";
 import { threat } from "temper/threat";
 import { describe, expect, it } from "vitest";
-import { argmax, linearNetwork, pixels, randomNetwork, runtime } from "./networks.ts";
+import { argmax, lastPoint, linearNetwork, pixels, randomNetwork, runtime } from "./networks.ts";
 
 const D = 64;
 const x = pixels(12, D, 5);
@@ -271,11 +270,11 @@ describe("runAttack", () => {
   });
 });
 
-describe("perturb", () => {
-  it("is the last point of the attack, and ignores verdicts", async () => {
+describe("the last point of an exhaustive attack", () => {
+  it("is that of the steps written out, whatever the verdicts", async () => {
     const { target, labels, request } = await setting();
     const options = { steps: 5 };
-    const last = await perturb(target, { ...request, options });
+    const last = await lastPoint(target, { ...request, options });
     expect(set.contains(x, last, D)).toEqual(new Uint8Array(12).fill(1));
     let adv = set.randomStart(x, (row) => createRng(1).split("pgd").split(0).split(row), D);
     for (let i = 0; i < 5; i++) {
@@ -284,10 +283,10 @@ describe("perturb", () => {
       set.ascend(adv, gradient, (2.5 * 0.12) / 5, D);
       set.project(x, adv, D);
     }
-    expect(await perturb({ ...target, ascend: undefined }, { ...request, options })).toEqual(adv);
+    expect(await lastPoint({ ...target, ascend: undefined }, { ...request, options })).toEqual(adv);
     last.forEach((v, i) => expect(Math.abs(v - adv[i]!), `element ${i}`).toBeLessThan(1e-6)); // steps in float32
     const wrong = labels.map((label) => (label + 1) % 5);
-    expect(await perturb(target, { ...request, labels: wrong, options })).not.toEqual(x);
+    expect(await lastPoint(target, { ...request, labels: wrong, options })).not.toEqual(x);
   });
 });
 
@@ -324,7 +323,7 @@ describe("steps in the model's own program", () => {
       for (const threatSet of [set, threat({ epsilon: 0.02 })]) {
         const asked = { ...request, threat: threatSet, exhaustive: true, options: { steps: 9, restarts: 2, loss } };
         expect(await runAttack(target, asked)).toEqual(await runAttack(single, asked));
-        expect(await perturb(target, asked)).toEqual(await perturb(single, asked));
+        expect(await lastPoint(target, asked)).toEqual(await lastPoint(single, asked));
       }
     const first = { ...request, threat: threat({ epsilon: 0.3 }), options: { steps: 12, restarts: 2, stepSize: 0.03 } };
     const [many, one] = [await runAttack(target, first), await runAttack(single, first)];
@@ -416,7 +415,7 @@ describe("steps in the model's own program", () => {
     expect(a.broken).toEqual(b.broken);
     a.adv.forEach((v, i) => expect(Math.abs(v - b.adv[i]!), `element ${i}`).toBeLessThan(1e-6));
     const few = { ...asked, x: x.slice(0, 5 * D), labels: request.labels.slice(0, 5) };
-    expect((await perturb(known, few)).length).toBe(5 * D);
+    expect((await lastPoint(known, few)).length).toBe(5 * D);
   });
 
   it("are fewer in a call the more a gradient takes, recurrent steps too", async () => {
@@ -438,7 +437,7 @@ describe("steps in the model's own program", () => {
     const target = await createTarget(runtime, graph);
     const rows = Float32Array.of(0, 0.5, 0.5, 0.25);
     const asked = { attack: pgd, options: { steps: 2, randomStart: false, loss: "margin" }, threat: set, seed: 1 };
-    const last = await perturb(target, { ...asked, x: rows, labels: Int32Array.of(0, 0) });
+    const last = await lastPoint(target, { ...asked, x: rows, labels: Int32Array.of(0, 0) });
     expect(Array.from(last.subarray(0, 2))).toEqual([0, 0.5]);
     expect(Math.abs(last[2]! - 0.38)).toBeLessThan(1e-6);
     expect(Math.abs(last[3]! - 0.37)).toBeLessThan(1e-6);
@@ -451,7 +450,7 @@ describe("steps in the model's own program", () => {
     w[2] = 0;
     w[1] = w[3] = 0;
     const target = await createTarget(runtime, linearNetwork(w, 2, 2));
-    const last = await perturb(target, {
+    const last = await lastPoint(target, {
       attack: fgsm,
       options: { loss: "margin" },
       threat: threat({ epsilon: 0.25 }),
@@ -514,7 +513,7 @@ describe("the attack step as a graph", () => {
       expect(out["logits"]!.shape).toEqual([12, 5]);
       expect(threatSet.contains(x, adv, d)).toEqual(new Uint8Array(12).fill(1));
     }
-    const driver = await perturb(target, {
+    const driver = await lastPoint(target, {
       attack: pgd,
       options: { steps: 10, stepSize },
       threat: threatSet,

@@ -1,3 +1,4 @@
+import { type AttackRequest, runAttack, type Target } from "temper/attack";
 import { createRng, f32, type Tensor } from "temper/core";
 import { bind, BATCH, constant, createGraph, type Graph, input } from "temper/graph";
 import { model, toGraph } from "temper/models";
@@ -50,3 +51,14 @@ export const argmax = (logits: Float32Array, classes: number): Int32Array =>
     const scores = Array.from(logits.subarray(row * classes, (row + 1) * classes));
     return scores.indexOf(Math.max(...scores));
   });
+
+/** Where the first start of an attack ends that goes on whatever fools: the points whose scores alone are asked for. */
+export const lastPoint = async (target: Target, request: AttackRequest): Promise<Float32Array> => {
+  let last: Float32Array | undefined;
+  const logits = (points: Float32Array): Promise<Float32Array> => {
+    last ??= points.slice();
+    return target.logits(points);
+  };
+  await runAttack({ ...target, logits }, { ...request, exhaustive: true });
+  return last!;
+};
