@@ -43,6 +43,8 @@ export interface Statistics {
 export interface FileWeights {
   readonly roles: ReadonlyMap<string, Role>;
   readonly statistics: ReadonlyMap<Node, Statistics>;
+  /** Names of scales and shifts that only those normalizations read. */
+  readonly ofBatchNorms: ReadonlySet<string>;
   /** Names of float tensors that stay as they are, by the reason. */
   readonly fixed: ReadonlyMap<string, readonly string[]>;
 }
@@ -81,7 +83,10 @@ export const findWeights = (
     if (found.role && why === "") roles.set(v.node.name, found.role);
     else fixed.set(why, [...(fixed.get(why) ?? []), v.node.name]);
   }
-  return { roles, statistics, fixed };
+  const ofBatchNorms = new Set(
+    [...roles.keys()].filter((name) => uses.get(name)!.every(({ node }) => statistics.has(node))),
+  );
+  return { roles, statistics, ofBatchNorms, fixed };
 };
 
 /** Why a tensor is no weight, from where it lies: exporters fill in scales and biases that a network does not have. */

@@ -112,7 +112,7 @@ interface Specs {
 }
 
 /** @throws TemperError `unsupported`: no weights at all, or weights of another type than float32 */
-const specsOf = ({ parameters }: Model, { roles, statistics }: FileWeights): Specs => {
+const specsOf = ({ parameters }: Model, { roles, statistics, ofBatchNorms }: FileWeights): Specs => {
   const spec = (name: string): BufferSpec => {
     const { dtype, shape, data } = parameters[name]!;
     if (dtype !== "float32")
@@ -129,7 +129,9 @@ const specsOf = ({ parameters }: Model, { roles, statistics }: FileWeights): Spe
       "has no weights that gradients reach: no float tensors stored in the file that layers multiply or add.",
     );
   return {
-    parameters: Object.fromEntries([...roles].map(([name, role]) => [name, { ...spec(name), role }])),
+    parameters: Object.fromEntries(
+      [...roles].map(([name, role]) => [name, { ...spec(name), role, ofBatchNorm: ofBatchNorms.has(name) }]),
+    ),
     buffers: Object.fromEntries(
       [...statistics.values()].flatMap(({ mean, variance }) => [mean, variance].map((name) => [name, spec(name)])),
     ),

@@ -47,8 +47,8 @@ export const batchNorm = (
 ): Layer => ({
   parameters: affine
     ? {
-        weight: { shape: [channels], role: "scale", init: oneInit },
-        bias: { shape: [channels], role: "bias", init: zeroInit },
+        weight: { shape: [channels], role: "scale", init: oneInit, ofBatchNorm: true },
+        bias: { shape: [channels], role: "bias", init: zeroInit, ofBatchNorm: true },
       }
     : {},
   buffers: {

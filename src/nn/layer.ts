@@ -12,9 +12,11 @@ export interface ParameterSpec {
   readonly shape: readonly number[];
   readonly role: Role;
   readonly init: Init;
+  /** Whether it scales or shifts what a batch norm gives: with another set of statistics it is another one too. */
+  readonly ofBatchNorm?: boolean;
 }
 /** State that a layer keeps but that no gradient trains: running statistics. */
-export type BufferSpec = Omit<ParameterSpec, "role">;
+export type BufferSpec = Pick<ParameterSpec, "shape" | "init">;
 
 /** Values by name: parameters and buffers alike. */
 export type Weights = Readonly<Record<string, Value>>;

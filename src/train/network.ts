@@ -12,8 +12,8 @@ export interface Network extends ModelDefinition {
 
 /** Source: Xie et al. 2020, Adversarial Examples Improve Image Recognition (auxiliary batch norms). */
 export const withStatistics = (model: ModelDefinition, sets: readonly string[]): Network => {
-  const norms = new Set(Object.keys(model.buffers).map(layerOf));
-  const own = (name: string): boolean => norms.has(layerOf(name));
+  const own = (name: string): boolean =>
+    Object.hasOwn(model.buffers, name) || model.parameters[name]?.ofBatchNorm === true;
   const nameIn = (name: string, set: string | undefined): string =>
     set !== undefined && own(name) ? `${set}/${name}` : name;
   const copies = <T>(specs: Readonly<Record<string, T>>): Record<string, T> =>
@@ -36,5 +36,3 @@ export const withStatistics = (model: ModelDefinition, sets: readonly string[]):
     nameIn,
   };
 };
-
-const layerOf = (name: string): string => name.slice(0, name.lastIndexOf("."));

@@ -2,6 +2,9 @@ import { type AnyRecipe, recipes, type Term } from "temper/train";
 import { reduceMean, scale, square } from "temper/ops";
 import { crossEntropy } from "temper/loss";
 import { describe, expect, it } from "vitest";
+import { f32 } from "temper/core";
+import { read, small } from "../models/trainable.ts";
+import { nodeOf, randomTensor } from "../ops/model-file.ts";
 import { array, distance, labels, linearNet, N, normNet, numbersOf, smoothNet, stepOf, value } from "./step.ts";
 
 /** Cross-entropy on a branch, under another name. */
@@ -77,6 +80,32 @@ describe("branches", () => {
     const doubled = { "aux/bn.weight": array([2], [2, 2]) };
     expect(value(step.run(doubled)["term.first"])).toBe(value(step.run()["term.first"]));
     expect(value(step.run(doubled)["term.second"])).not.toBe(value(step.run()["term.second"]));
+  });
+
+  it("may have them on a network from a file, whatever its tensors are called", async () => {
+    const [kernel, gamma, beta, mean, variance] = ["onnx::Conv_193", "bn1/gamma", "195", "moving", "bn1/var"] as const;
+    const nodes = [
+      nodeOf("Conv", `x ${kernel}`, "c", { kernel_shape: { ints: [1, 1] } }),
+      nodeOf("BatchNormalization", `c ${gamma} ${beta} ${mean} ${variance}`, "h", {}, { name: "bn" }),
+    ];
+    const { definition: model } = await read(
+      small(nodes, {
+        [kernel]: randomTensor("float32", [2, 2, 1, 1], 1),
+        [gamma]: f32([1.5, -2]),
+        [beta]: f32([0.5, 1]),
+        [mean]: f32([0.1, 0.2]),
+        [variance]: f32([1, 2]),
+      }),
+    );
+    const step = stepOf(recipe({ clean, half: { ...half, statistics: "aux" } }, twoTerms), { model }),
+      names = [...Object.keys(step.network.parameters), ...Object.keys(step.network.buffers)];
+    expect(names.filter((name) => name.startsWith("aux/")).toSorted()).toEqual(
+      [gamma, beta, mean, variance].map((name) => `aux/${name}`).toSorted(),
+    );
+    const [before, after] = [step.run(), step.run({ [`aux/${gamma}`]: array([2], [3, 3]) })];
+    expect(value(after["term.first"])).toBe(value(before["term.first"]));
+    expect(value(after["term.second"])).not.toBe(value(before["term.second"]));
+    expect(numbersOf(before[`next.aux/${mean}`])).not.toEqual(numbersOf(before[`next.${mean}`]));
   });
 });
 
