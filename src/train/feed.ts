@@ -30,6 +30,16 @@ export interface Feed extends AsyncDisposable {
 
 /** Calls whose batches are made ahead, for each thread. */
 const AHEAD = 2;
+/** What a thread takes beside its batches: a heap, and the code in it. Measured. */
+const THREAD_BYTES = 20e6;
+
+/**
+ * Bytes that a feed comes to hold once it works with all its threads, beside the data: batches that were made ahead, the
+ * one in use and one to be filled again.
+ */
+export const feedBytes = (batchBytes: number): number =>
+  physicalCores() * (THREAD_BYTES + AHEAD * batchBytes) + 2 * batchBytes;
+
 /** Calls after which the waiting is looked at. */
 const WINDOW = 16;
 /** Share of the time that waiting may take, and milliseconds of a call that handing a batch over would cost as well. */

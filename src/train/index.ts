@@ -5,7 +5,7 @@ export * from "./recipe.ts";
 export * from "./recipes/index.ts";
 export { hasRun, loadRun, type Manifest, readManifest, replaceFile, type RunState } from "./run-folder.ts";
 export { decodeSafetensors, encodeSafetensors, type Safetensors } from "./safetensors.ts";
-export { createFeed, type Feed, type FeedRequest } from "./feed.ts";
+export { createFeed, type Feed, feedBytes, type FeedRequest } from "./feed.ts";
 export type { FeedBatch } from "./feed-threads.ts";
 export { stepWithin, type StepRequest } from "./step-within.ts";
 export { trainStep, type StepProgram, type StepSpec } from "./step-graph.ts";

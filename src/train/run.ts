@@ -22,7 +22,7 @@ import { averagedIn, statisticsOf } from "./averages.ts";
 import type { TrainConfig } from "./config.ts";
 import { type AnyController, controllers, type Position } from "./controllers.ts";
 import { optimizerOf } from "./optimizer.ts";
-import { createFeed, type Feed } from "./feed.ts";
+import { createFeed, type Feed, feedBytes } from "./feed.ts";
 import type { AnyRecipe } from "./recipe.ts";
 import { recipes } from "./recipes/index.ts";
 import { loadRun, type RunState } from "./run-folder.ts";
@@ -189,16 +189,19 @@ const validatedBy = ({ validation, config }: TrainJob): boolean =>
   validation !== undefined && config.options.validation > 0;
 
 /**
- * The data in both threads, and as it was read (a part of it is a view of all); weights and optimizer state before and
- * after a step, and on their way to the file; a whole batch and what the inner attack makes of it. Measured.
+ * The data in both threads, and as it was read (a part of it is a view of all) or for the threads of the feed; weights
+ * and optimizer state before and after a step, and on their way to the file; batches of the feed, and what the inner
+ * attack makes of one. Measured.
  */
 const heldBytes = ({ train, validation, config }: TrainJob, { parameters, buffers }: ModelDefinition): number => {
   const { average } = config.options,
-    { slots } = optimizerOf(config.options, parameters);
+    { slots } = optimizerOf(config.options, parameters),
+    batchBytes = 4 * config.options.batchSize * sizeOf(train.shape);
   const sizes = (specs: ModelDefinition["buffers"]): number =>
     Object.values(specs).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   return (
-    40 * config.options.batchSize * sizeOf(train.shape) +
+    feedBytes(batchBytes) +
+    8 * batchBytes +
     3 * (train.pixels.buffer.byteLength + (validation?.pixels.buffer.byteLength ?? 0)) +
     16 * ((1 + slots.length + (average.name === "none" ? 0 : 1)) * sizes(parameters) + sizes(buffers))
   );

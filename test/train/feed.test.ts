@@ -1,9 +1,12 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
+import { execFileSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { physicalCores } from "temper/runtime";
 import { describe, expect, it } from "vitest";
 import { isTemperError } from "temper/core";
 import { batchOf, glyphs, parseAugmentations, parseMixer, pooled, replayed, type Sampler, shuffled } from "temper/data";
-import { createFeed, type Feed, type FeedBatch, type FeedRequest } from "temper/train";
+import { createFeed, type Feed, type FeedBatch, feedBytes, type FeedRequest } from "temper/train";
 
 const train = glyphs({ split: "train", count: 60 }),
   pool = glyphs({ split: "validation", count: 30 });
@@ -184,5 +187,18 @@ describe("threads", () => {
       timeout: 30_000,
     });
     expect(stdout.trim()).toBe("2");
+  });
+});
+
+describe("the bytes that a feed is planned with", () => {
+  const script = fileURLToPath(new URL("./feed-child.mjs", import.meta.url));
+  const grown = (threads: number, batchSize: number): number =>
+    Number(execFileSync(process.execPath, [script, String(threads), String(batchSize)], { encoding: "utf8" }));
+
+  it.each([16, 512])("are what its threads and batches of %i take, and not far more", (batchSize) => {
+    const planned = feedBytes(4 * batchSize * 3 * 32 * 32),
+      found = grown(physicalCores(), batchSize) - grown(0, batchSize); // without threads: code, and two batches
+    expect(found).toBeLessThan(planned);
+    expect(found).toBeGreaterThan(planned / 2);
   });
 });

@@ -100,7 +100,7 @@ describe("a stated limit of memory", () => {
         expect((await readManifest(folder)).config.options.memory).toBe(memory);
         return history[0]!.loss;
       };
-    const [free, limited] = [await lossUnder(0), await lossUnder(165e6)];
+    const [free, limited] = [await lossUnder(0), await lossUnder(205e6)];
     expect(limited).not.toBe(free);
     expect(limited).toBeCloseTo(free, 4);
   });
