@@ -3,6 +3,7 @@ import { filledLike, vjp } from "../autodiff/index.ts";
 import type { Value } from "../graph/index.ts";
 import type { Mode, Weights } from "../nn/index.ts";
 import { add, cast, mul, scalarLike, scale, sub } from "../ops/index.ts";
+import { applyHead, featuresOf } from "./heads.ts";
 import type { Network } from "./network.ts";
 import type { TrainOptions } from "./options.ts";
 import type { AnyRecipe, Branch, Term, TermContext, View, ViewContext } from "./recipe.ts";
@@ -77,7 +78,7 @@ export const termContext = (
   views: Readonly<Record<string, View>>,
   forward: (x: Value) => Value,
 ): TermContext<unknown> => {
-  const { source, weights, options } = context,
+  const { source, recipe, weights, options } = context,
     { labels, partners, share } = source;
   return {
     logits,
@@ -90,6 +91,9 @@ export const termContext = (
       partners && share
         ? add(mul(share, rows(labels)), mul(sub(scalarLike(share, 1), share), rows(partners)))
         : rows(labels),
+    features: (branch) => featuresOf(logits[branch]!),
+    head: (name, features) => applyHead(recipe.heads?.(options as never) ?? {}, name, weights, features),
+    progress: source.scalar("progress"),
     forward,
     draw: source.draw,
     gradient: gradientOf(context),

@@ -2,6 +2,7 @@ import type { Around, Draw, InnerProblem, InnerStep } from "../attack/index.ts";
 import type { OptionInput, OptionSpec, OptionValues } from "../core/index.ts";
 import type { Value } from "../graph/index.ts";
 import type { Mode, Weights } from "../nn/index.ts";
+import type { Heads } from "./heads.ts";
 import type { trainOptions, TrainOptions } from "./options.ts";
 
 type Tap = NonNullable<Mode["tap"]>;
@@ -81,6 +82,11 @@ export interface TermContext<O> {
   readonly region: Around;
   /** A loss by the labels; where labels are mixed (mixup), mixed alike. */
   readonly byLabel: (rows: (labels: Value) => Value) => Value;
+  /** What the network's last layer reads of a branch, [N, width]; and scores of a further head of the recipe on such. */
+  readonly features: (branch: string) => Value;
+  readonly head: (name: string, features: Value) => Value;
+  /** Share of the run that is done, a scalar. */
+  readonly progress: Value;
   /** Further passes of the network, in the mode of the branches; they move no statistics. */
   readonly forward: (x: Value) => Value;
   readonly draw: Draw;
@@ -113,6 +119,8 @@ export interface RecipeType<S extends OptionSpec = OptionSpec> {
   readonly options: S;
   /** Defaults for options of the run. */
   readonly settings?: OptionInput<typeof trainOptions>;
+  /** Further heads by name: without buffers; not validated, and not written with the network. */
+  readonly heads?: (options: OptionValues<S>) => Heads;
   readonly branches: (options: OptionValues<S>) => Readonly<Record<string, Branch<OptionValues<S>>>>;
   readonly terms: (options: OptionValues<S>) => readonly Term<OptionValues<S>>[];
 }

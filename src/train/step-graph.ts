@@ -15,6 +15,7 @@ import { averagedIn } from "./averages.ts";
 import { type AnyController, controllers } from "./controllers.ts";
 import { compose, type Composed } from "./compose.ts";
 import type { StepSource } from "./composing.ts";
+import { withHeads } from "./heads.ts";
 import { type Network, withStatistics } from "./network.ts";
 import type { TrainOptions } from "./options.ts";
 import { optimizerOf } from "./optimizer.ts";
@@ -73,7 +74,7 @@ export const trainStep = (spec: StepSpec): StepProgram => {
   const { model, recipe, settings, parts = 1 } = spec,
     options = resolveOptions(recipe.name, recipe.options as OptionSpec, spec.options);
   const sets = Object.values(recipe.branches(options)).flatMap(({ statistics }) => statistics ?? []),
-    network = withStatistics(model, [...new Set(sets)]),
+    network = withStatistics(withHeads(model, recipe.heads?.(options) ?? {}), [...new Set(sets)]),
     optimizer = optimizerOf(settings, network.parameters);
   const whole = inputsOf(spec, network, settings.batchSize);
   const { parameters, buffers } = whole;

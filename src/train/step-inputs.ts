@@ -61,6 +61,7 @@ export const scalarsOf = (
       epsilon: epsilon * grown,
       stepSize: length * grown,
       averageRate: rate(step + 1),
+      progress: step / total,
       awp: step < awpWarmup * perEpoch ? 0 : awp,
       ...control,
     };

@@ -79,6 +79,7 @@ export const stepOf = (
     stepSize: all.stepSize || (all.relativeStep || 2.5 / Math.max(1, all.steps)) * all.epsilon,
     awp: all.awp,
     threshold: 0,
+    progress: 0.5,
     slope: 0,
     ...scalars,
   };
