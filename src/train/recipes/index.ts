@@ -5,6 +5,7 @@ import type { AnyRecipe } from "../recipe.ts";
 import { awp } from "./awp.ts";
 import { backwardSmoothing } from "./backward-smoothing.ts";
 import { bagOfTricksFgsm } from "./bag-of-tricks-fgsm.ts";
+import { dial } from "./dial.ts";
 import { fastAt } from "./fast-at.ts";
 import { fastBat } from "./fast-bat.ts";
 import { foscDynamic } from "./fosc-dynamic.ts";
@@ -39,6 +40,7 @@ export const recipes = {
   awp,
   stability,
   "interpolated-at": interpolatedAt,
+  dial,
 } satisfies Record<string, AnyRecipe>;
 export type RecipeName = keyof typeof recipes;
 
