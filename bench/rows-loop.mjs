@@ -4,9 +4,13 @@ import { peer, row, us } from "./row.mjs";
 
 const PGD7 = { epsilon: 0.3, steps: 7, stepSize: 0.1 };
 const FGSM_RS = { epsilon: 8 / 255, steps: 1, stepSize: 10 / 255, attackMode: "train" };
+const BOTH = ["eager", "channels_last"];
 const CROP_FLIP = { augment: "crop,flip" };
 
-/** `images` of an epoch, which is one measurement; `settings` are options of `temper train`, and the peer reads them too. */
+/**
+ * `images` of an epoch, which is one measurement; `settings` are options of `temper train`, and the peer reads them too.
+ * `layouts`: PyTorch's memory formats; of large ResNets only the one that is faster.
+ */
 const LOOPS = [
   {
     id: "resnet18",
@@ -14,11 +18,12 @@ const LOOPS = [
     batch: 128,
     images: 1024,
     settings: CROP_FLIP,
+    layouts: ["channels_last"],
     bar: 1.3,
     rounds: 3,
     limits: [{ of: "memoryShare", most: 1, text: "memory <= torch" }],
   },
-  { id: "mnist", network: "mnist", batch: 128, images: 59_904, settings: {}, bar: 1.5, rounds: 5 },
+  { id: "mnist", network: "mnist", batch: 128, images: 59_904, settings: {}, layouts: BOTH, bar: 1.5, rounds: 5 },
   { id: "vit-tiny", network: "vit-tiny", batch: 64, images: 1280, settings: CROP_FLIP, bar: 1.05, rounds: 3 },
   {
     id: "pgd7-mnist",
@@ -27,6 +32,7 @@ const LOOPS = [
     images: 9984,
     recipe: "pgd-at",
     settings: PGD7,
+    layouts: BOTH,
     bar: 1.8,
     rounds: 5,
   },
@@ -37,17 +43,30 @@ const LOOPS = [
     images: 512,
     recipe: "fast-at",
     settings: { ...FGSM_RS, ...CROP_FLIP },
+    layouts: ["channels_last"],
     bar: 1,
     rounds: 3,
   },
 ];
 
-const loopRow = ({ id, network, batch, images, recipe = "standard", settings, bar, rounds, limits = [] }) => {
+const TORCH = { eager: "torch", channels_last: "torch channels_last" };
+const loopRow = ({
+  id,
+  network,
+  batch,
+  images,
+  recipe = "standard",
+  settings,
+  layouts = ["eager"],
+  bar,
+  rounds,
+  limits = [],
+}) => {
   const task = { task: "loop", network, batch, images, recipe, settings };
   return row(
     `loop-${id}-${batch}`,
     `training loop, ${recipe}, ${networks[network].title}, batch ${batch}, an epoch of ${images} images`,
-    [us(task), { ...peer("torch", task), bar }],
+    [us(task), ...layouts.map((variant) => ({ ...peer(TORCH[variant], { ...task, variant }), bar }))],
     {
       images,
       mostRounds: rounds,
