@@ -11,7 +11,7 @@ const CROP_FLIP = { augment: "crop,flip" };
  * `images` of an epoch, which is one measurement; `settings` are options of `temper train`, and the peer reads them too.
  * `layouts`: PyTorch's memory formats; of large ResNets only the one that is faster.
  */
-const LOOPS = [
+export const LOOPS = [
   {
     id: "resnet18",
     network: "resnet18",
