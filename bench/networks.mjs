@@ -6,13 +6,14 @@ const BACKWARD = ["gradient", "train"];
 /**
  * `model`, `options`: the library's architecture; `shape`: of one input; `channelsLast`: PyTorch is measured in both
  * memory formats; `laboratory`: hand-written graphs of it exist; `portable`: beside our portable lowering; `bars`: by
- * mode and batch, for both of PyTorch's sides.
+ * mode and batch, for both of PyTorch's sides; `data`: the images that whole training loops see.
  */
 export const networks = {
   resnet18: {
     title: "ResNet-18 (32x32)",
     model: "resnet-18",
     shape: [3, 32, 32],
+    data: "cifar10",
     modes: ALL,
     batches: [1, 64, 128],
     channelsLast: true,
@@ -29,6 +30,7 @@ export const networks = {
     title: "MNIST 2-conv",
     model: "small-cnn",
     shape: [1, 28, 28],
+    data: "mnist",
     modes: ALL,
     batches: [1, 16, 256],
     bars: {
@@ -120,5 +122,21 @@ export const networks = {
     channelsLast: true,
     portable: true,
     bars: {},
+  },
+  "vit-tiny": {
+    title: "ViT-Tiny (12 blocks, 192 wide, patches of 4)",
+    model: "vit",
+    shape: [3, 32, 32],
+    data: "cifar10",
+    modes: [],
+    batches: [],
+  },
+  "preact-resnet18": {
+    title: "pre-activation ResNet-18 (32x32)",
+    model: "preact-resnet-18",
+    shape: [3, 32, 32],
+    data: "cifar10",
+    modes: [],
+    batches: [],
   },
 };

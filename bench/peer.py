@@ -51,6 +51,37 @@ def resnet18():
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 10))
 
 
+def preact_resnet18():
+    """The form of Rice et al. (2020), with a norm and a ReLU before pooling: 11,172,170 parameters."""
+    return preactivation(64, [(64, 1), (128, 2), (256, 2), (512, 2)])
+
+
+def preactivation(width, stages):
+    """Stages of two blocks, norm and ReLU before each convolution."""
+    from torch import nn
+
+    class Block(nn.Module):
+        def __init__(self, inputs, outputs, stride):
+            super().__init__()
+            self.bn1, self.relu1 = nn.BatchNorm2d(inputs), nn.ReLU(inplace=True)
+            self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+            self.bn2, self.relu2 = nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+            self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+            self.shortcut = None if inputs == outputs else nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+
+        def forward(self, x):
+            active = self.relu1(self.bn1(x))
+            y = self.conv2(self.relu2(self.bn2(self.conv1(active))))
+            return y + (x if self.shortcut is None else self.shortcut(active))
+
+    layers = [nn.Conv2d(3, width, 3, 1, 1, bias=False)]
+    for outputs, stride in stages:
+        layers += [Block(width, outputs, stride), Block(outputs, outputs, 1)]
+        width = outputs
+    last = [nn.BatchNorm2d(width), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 10)]
+    return nn.Sequential(*layers, *last)
+
+
 def mnist():
     """The 2-conv network of Wong and Kolter (2018): 166,406 parameters."""
     from torch import nn
@@ -61,8 +92,8 @@ def mnist():
     )  # fmt: skip
 
 
-def vit():
-    """A vision transformer of one block on patches of 4 x 4, with PyTorch's fused attention."""
+def vit(depth=1):
+    """A vision transformer on patches of 4 x 4, with PyTorch's fused attention."""
     import torch
     from torch import nn
 
@@ -88,42 +119,21 @@ def vit():
             self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
             self.pos_embed = nn.Parameter(torch.zeros(1, 65, width))
             self.patch = nn.Conv2d(3, width, 4, 4)
-            self.block = Block(width, heads)
+            self.blocks = nn.Sequential(*(Block(width, heads) for _ in range(depth)))
             self.norm = nn.LayerNorm(width, eps=1e-6)
             self.head = nn.Linear(width, 10)
 
         def forward(self, x):
             x = self.patch(x).flatten(2).transpose(1, 2)
             x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], 1) + self.pos_embed
-            return self.head(self.norm(self.block(x)[:, 0]))
+            return self.head(self.norm(self.blocks(x)[:, 0]))
 
     return Vit()
 
 
 def wide_resnet():
     """wide-resnet-16-4 without dropout: 2,748,890 parameters."""
-    from torch import nn
-
-    class Block(nn.Module):
-        def __init__(self, inputs, outputs, stride):
-            super().__init__()
-            self.bn1, self.relu1 = nn.BatchNorm2d(inputs), nn.ReLU(inplace=True)
-            self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-            self.bn2, self.relu2 = nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
-            self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
-            self.shortcut = None if inputs == outputs else nn.Conv2d(inputs, outputs, 1, stride, bias=False)
-
-        def forward(self, x):
-            active = self.relu1(self.bn1(x))
-            y = self.conv2(self.relu2(self.bn2(self.conv1(active))))
-            return y + (x if self.shortcut is None else self.shortcut(active))
-
-    layers, width = [nn.Conv2d(3, 16, 3, 1, 1, bias=False)], 16
-    for outputs, stride in [(64, 1), (128, 2), (256, 2)]:
-        layers += [Block(width, outputs, stride), Block(outputs, outputs, 1)]
-        width = outputs
-    last = [nn.BatchNorm2d(width), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 10)]
-    return nn.Sequential(*layers, *last)
+    return preactivation(16, [(64, 1), (128, 2), (256, 2)])
 
 
 def vgg16():
@@ -231,6 +241,8 @@ NETWORKS = {
     "resnet18": (resnet18, (3, 32, 32)),
     "mnist": (mnist, (1, 28, 28)),
     "vit": (vit, (3, 32, 32)),
+    "vit-tiny": (lambda: vit(12), (3, 32, 32)),
+    "preact-resnet18": (preact_resnet18, (3, 32, 32)),
     "wide-resnet": (wide_resnet, (3, 32, 32)),
     "vgg16": (vgg16, (3, 32, 32)),
     "densenet121": (densenet121, (3, 32, 32)),
@@ -388,6 +400,14 @@ def art_pgd(net, x, y, epsilon, step):
     return lambda: torch.from_numpy(attack.generate(images, labels))
 
 
+def loop_task(task):
+    """A whole training loop, an epoch at a time."""
+    from loop import training_loop
+
+    name, file = task["network"], task["file"]
+    return training_loop(network(name, file), file, NETWORKS[name][1], task)
+
+
 def matmul_task(task):
     import torch
 
@@ -460,6 +480,7 @@ def versions_task(task):
 TASKS = {
     "network": network_task,
     "pgd": pgd_task,
+    "loop": loop_task,
     "matmul": matmul_task,
     "conv": conv_task,
     "chain": chain_task,

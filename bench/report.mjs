@@ -1,6 +1,6 @@
 /** The table that the benchmark prints and writes. */
 import { profileLines } from "./profile.mjs";
-import { barText } from "./rows.mjs";
+import { barText } from "./row.mjs";
 
 /** Rows during which other processes used more of the machine than this are marked: their figures mean little. */
 const QUIET = 0.1;
@@ -14,6 +14,9 @@ const time = (seconds) =>
       : `${(seconds * 1e3).toPrecision(3)} ms`;
 const times = ({ min, median, max }) => `${time(median)} (${time(min)} - ${time(max)})`;
 const ratios = ({ min, median, max }) => `${min.toFixed(2)} / **${median.toFixed(2)}** / ${max.toFixed(2)}`;
+/** A figure of a side's own: a share, or seconds. */
+const figure = (name, { median }) =>
+  `${name} ${name.endsWith("Share") ? `${(100 * median).toFixed(1)} %` : time(median)}`;
 const megabytes = (bytes) => (bytes ? `${Math.round(bytes / 1e6)}` : "-");
 const mark = (holds) => (holds ? "pass" : "FAIL");
 
@@ -41,6 +44,7 @@ const memoryShare = ({ sides: [ours, ...others] }) => {
 
 /** Figures of our own side that a row may limit. */
 const FIGURES = {
+  idleShare: ({ sides: [ours] }) => ours.figures?.idleShare.median,
   medianSeconds: ({ sides: [ours] }) => ours.seconds?.median,
   eventLoopDelayMs: ({ sides: [ours] }) => ours.probe?.eventLoopDelayMs,
   memoryShare,
@@ -88,14 +92,15 @@ export const rowLines = (row, ceiling) =>
     const title = i === 0 ? `${row.title}${isDisturbed(row) ? " (disturbed)" : ""}` : "";
     if (side.failure)
       return `| ${title} | ${side.name} | did not run: ${side.failure.replaceAll(/[|\n]/g, " ")} | | | | | |`;
-    const figures = Object.entries(side.figures ?? {}).map(([name, { median }]) => `${name} ${time(median)}`);
+    const figures = Object.entries(side.figures ?? {}).map((entry) => figure(...entry));
+    if (row.images) figures.unshift(`${Math.round(row.images / side.seconds.median)} images/s`);
     const cells = [
       title,
       side.name,
       times(side.seconds),
       side.ratio ? ratios(side.ratio) : "",
       work(row, side, ceiling),
-      side.toFirstSeconds > 0 ? time(side.toFirstSeconds) : "-",
+      side.toFirstSeconds > 0 && !row.images ? time(side.toFirstSeconds) : "-",
       megabytes(side.peakBytes),
       [...figures, ...sideVerdicts(row, side).map((v) => verdictText(v, side))].join("; "),
     ];

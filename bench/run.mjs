@@ -93,6 +93,8 @@ for (const network of new Set(needed.filter(Boolean))) {
     stop(`${network}: the two sides do not compute the same: ${JSON.stringify(found)}. Nothing was measured.`);
   agreement.push(found);
 }
+for (const network of new Set(sides.filter(({ task }) => task?.task === "loop").map(({ task }) => task.network)))
+  await once("us", { task: "images", network, file: files[network] });
 const { versions } = await once("peer", { task: "versions" });
 const ort = JSON.parse(readFileSync(new URL("../node_modules/onnxruntime-node/package.json", import.meta.url), "utf8"));
 const own = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));

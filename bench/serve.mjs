@@ -4,7 +4,8 @@ import { createInterface } from "node:readline";
 /**
  * Answers requests until `exit` or the end of the input.
  *
- * @param tasks  by name: `(task, threads) => { facts, run, probe?, compare?, profile? }`, perhaps as a promise
+ * @param tasks  by name: `(task, threads) => { facts, run, figures?, probe?, compare?, profile? }`, perhaps as a promise;
+ *   in place of `run` a task may have `timed`, which does its work once and gives seconds and figures itself
  */
 export const serve = async (tasks) => {
   let state;
@@ -17,13 +18,14 @@ export const serve = async (tasks) => {
       return { ...state.facts, prepareSeconds: (performance.now() - start) / 1000 };
     },
     run: async ({ iterations }) => {
+      if (state.timed) return state.timed();
       const start = performance.now();
       let done = 0;
       while (done < iterations) {
         const many = await state.run(); // a run may do several at once, and says so
         done += typeof many === "number" ? many : 1;
       }
-      return { seconds: (performance.now() - start) / 1000 / done };
+      return { seconds: (performance.now() - start) / 1000 / done, figures: state.figures?.() };
     },
     probe: () => state.probe(),
     compare: () => state.compare(),

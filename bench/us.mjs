@@ -155,6 +155,12 @@ const chainTask = async ({ nodes }, threads) => {
   };
 };
 
+/** Of us-loop.mjs, which loads what trains only where it is asked for. */
+const training =
+  (name) =>
+  async (...args) =>
+    (await import("./us-loop.mjs"))[name](...args);
+
 await serve({
   network: networkTask,
   gradients: gradientsTask,
@@ -163,4 +169,7 @@ await serve({
   conv: convTask,
   chain: chainTask,
   export: exportTask,
+  loop: training("loopTask"),
+  steps: training("stepsTask"),
+  images: training("imagesTask"),
 });

@@ -72,11 +72,15 @@ export const createFeed = ({ sampler, workers, ...source }: FeedRequest): Feed =
 
   const numbersOf = (step: number, count: number): readonly number[] =>
     Array.from({ length: count }, (_, i) => Math.floor((step + i) / sampler.replays));
+  /** Memory that came back and is large enough, else new: calls at the end of an epoch take a part of it. */
+  const memoryFor = (length: number): Float32Array<ArrayBuffer> => {
+    const held = spare.pop()?.buffer;
+    return held && held.byteLength >= 4 * length ? new Float32Array(held, 0, length) : new Float32Array(length);
+  };
   const begin = (step: number, count: number): Call => {
     const numbers = numbersOf(step, count),
       plans = numbers.map(planOf),
-      last = spare.pop(),
-      x = last?.length === count * batchLength ? last : new Float32Array(count * batchLength);
+      x = memoryFor(count * batchLength);
     const batch =
       threads.count() > 0
         ? threads.make(plans, x)

@@ -133,6 +133,22 @@ describe("memory", () => {
       expect((await feed.next(41)).x.length).toBe(8 * 784);
     }
   });
+
+  it("calls that an epoch cuts short use a part of it", async () => {
+    await using feed = createFeed({ ...everything(), workers: 0 });
+    const seen = new Set<ArrayBufferLike>();
+    for (const epoch of upTo(5))
+      for (const [step, count] of [
+        [0, 3],
+        [3, 3],
+        [6, 1],
+      ] as const) {
+        const { x } = await feed.next(7 * epoch + step, count);
+        expect(x.length).toBe(count * 8 * 784);
+        seen.add(x.buffer);
+      }
+    expect(seen.size).toBe(2);
+  });
 });
 
 describe("threads", () => {
