@@ -20,9 +20,10 @@ export interface Arm {
   readonly measure: {
     readonly epsilon: number;
     readonly examples: number;
-    /** Steps and restarts of PGD; default 20 and 1, with steps of epsilon / 4. */
+    /** Of PGD; default 20 steps of epsilon / 4, one start. */
     readonly steps?: number;
     readonly restarts?: number;
+    readonly stepSize?: number;
   };
 }
 
@@ -51,6 +52,8 @@ export interface Trained {
 /** What an experiment works with, on one seed. */
 export interface Experiment {
   readonly seed: number;
+  /** Its place among the run's seeds, from 0: costly parts may leave later ones out. */
+  readonly place: number;
   readonly kind: DataKind;
   readonly train: Dataset;
   readonly test: Dataset;
@@ -103,25 +106,24 @@ const compare = (value: number, sign: Comparison, bound: number): boolean =>
   sign === ">=" ? value >= bound : value <= bound;
 
 interface ClaimParts extends Omit<Claim, "test"> {
-  readonly value: (seed: Measured) => number;
+  /** Undefined where this seed was not asked for it. */
+  readonly value: (seed: Measured) => number | undefined;
   readonly sign: Comparison;
   readonly bound: number;
 }
 
+const claimOf =
+  (judge: (values: readonly number[], holds: (value: number) => boolean) => boolean) =>
+  ({ value, sign, bound, ...claim }: ClaimParts): Claim => ({
+    ...claim,
+    test: (seeds) => {
+      const values = seeds.map(value).filter((v) => v !== undefined);
+      return { held: values.length > 0 && judge(values, (v) => compare(v, sign, bound)), values };
+    },
+  });
+
 /** Holds where it holds on each seed. */
-export const onEverySeed = ({ value, sign, bound, ...claim }: ClaimParts): Claim => ({
-  ...claim,
-  test: (seeds) => {
-    const values = seeds.map(value);
-    return { held: values.every((v) => compare(v, sign, bound)), values };
-  },
-});
+export const onEverySeed = claimOf((values, holds) => values.every(holds));
 
 /** Holds where it holds of the mean over seeds. */
-export const inTheMean = ({ value, sign, bound, ...claim }: ClaimParts): Claim => ({
-  ...claim,
-  test: (seeds) => {
-    const values = seeds.map(value);
-    return { held: compare(values.reduce((a, b) => a + b, 0) / values.length, sign, bound), values };
-  },
-});
+export const inTheMean = claimOf((values, holds) => holds(values.reduce((a, b) => a + b, 0) / values.length));

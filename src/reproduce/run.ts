@@ -50,8 +50,8 @@ export const reproduce = async (request: ReproduceRequest): Promise<ReproduceRes
     began = performance.now(),
     measured: Measured[] = [],
     arms: ArmResult[] = [];
-  for (const seed of seeds)
-    measured.push(await reproduction.small(experimentOn(request, seed, (arm) => void arms.push(arm))));
+  for (const place of seeds.keys())
+    measured.push(await reproduction.small(experimentOn(request, place, (arm) => void arms.push(arm))));
   const claims = reproduction.claims(kind).map(({ test, ...claim }) => ({ ...claim, ...test(measured) }));
   return {
     slug: reproduction.slug,
@@ -65,11 +65,13 @@ export const reproduce = async (request: ReproduceRequest): Promise<ReproduceRes
   };
 };
 
-const experimentOn = (request: ReproduceRequest, seed: number, onArm: (arm: ArmResult) => void): Experiment => {
-  const { kind, train: data, test, onProgress = () => undefined } = request;
+const experimentOn = (request: ReproduceRequest, place: number, onArm: (arm: ArmResult) => void): Experiment => {
+  const { kind, train: data, test, seeds, onProgress = () => undefined } = request,
+    seed = seeds[place]!;
   const progress = (text: string): void => onProgress(`seed ${seed}: ${text}`);
   return {
     seed,
+    place,
     kind,
     train: data,
     test,
@@ -123,11 +125,11 @@ const trainArm = async (
   });
   const network = await loadClassifier(modelPath!, test.shape),
     images = examplesOf(test, measure.examples, 0); // the first half of the digits is harder than the second
-  const { epsilon, steps = 20, restarts = 1 } = measure;
+  const { epsilon, steps = 20, restarts = 1, stepSize = epsilon / 4 } = measure;
   const under = async (attack: Parameters<typeof attackDataset>[2]["attack"]): ReturnType<typeof attackDataset> =>
     attackDataset(network, images, { attack, epsilon, seed });
   const fgsm = await under({ name: "fgsm" }),
-    pgd = await under({ name: "pgd", options: { steps, restarts, stepSize: epsilon / 4 } });
+    pgd = await under({ name: "pgd", options: { steps, restarts, stepSize } });
   const last = history.at(-1)!;
   const trained: Trained = {
     clean: fgsm.cleanAccuracy.value,

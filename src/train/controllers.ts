@@ -54,7 +54,11 @@ const dynamic = define({
   source: "Wang et al. 2019, On the Convergence and Robustness of Adversarial Training",
   options: {
     cMax: float({ default: 0, min: 0, help: "first threshold; 0: half of the mean at the starts of the first epoch" }),
-    until: float({ default: 0.83, min: 1e-6, max: 1, help: "share of the run after which the threshold is zero" }),
+    until: float({
+      default: 0.83,
+      min: 1e-6,
+      help: "share of the run after which the threshold is zero; far above 1: it stays",
+    }),
   },
   sets: ["threshold"],
   start: ({ cMax }) => ({ cMax, sum: 0 }),

@@ -1,5 +1,5 @@
 import { coCifar, coMnist, CYCLIC, fullCifar, STANDARDIZED } from "../fixtures.ts";
-import { type Claim, defineReproduction, onEverySeed } from "../reproduction.ts";
+import { type Arm, type Claim, defineReproduction, onEverySeed } from "../reproduction.ts";
 import { collapse, COLLAPSED, fgsm, plainCifar } from "./arms.ts";
 
 const digits: readonly Claim[] = [
@@ -61,7 +61,22 @@ const images = (trick: string): readonly Claim[] => [
     sign: ">=",
     bound: 0.04,
   }),
+  onEverySeed({
+    text: `the collapse report (1 - PGD-20 / FGSM from 0.6 on) does not flag the network with ${trick}`,
+    required: true,
+    threshold: "page",
+    unit: "number",
+    value: (m) => m[`collapse, ${trick}`]!,
+    sign: "<=",
+    bound: COLLAPSED,
+  }),
 ];
+
+/** FGSM on the network of two convolutions at 0.3. */
+const stem = (stemStride: number): Arm => {
+  const arm = coMnist({ recipe: "fast-at", options: { start: "zero", relativeStep: 1, epsilon: 0.3 } });
+  return { ...arm, model: "small-cnn", modelOptions: { stemStride }, measure: { ...arm.measure, epsilon: 0.3 } };
+};
 
 export const bagOfTricksFgsm = defineReproduction({
   slug: "bag-of-tricks-fgsm",
@@ -78,12 +93,15 @@ export const bagOfTricksFgsm = defineReproduction({
             modelOptions: { activation: "softplus", activationBeta: 5 },
             options: { start: "zero", relativeStep: 1 },
           }),
-        );
+        ),
+        [one, two] = [await arm("stem of stride 1", stem(1)), await arm("stem of stride 2", stem(2))];
       return {
         "PGD-20, plain": plain.pgd,
         "PGD-20, softplus": smooth.pgd,
         "collapse, plain": collapse(plain),
         "collapse, softplus": collapse(smooth),
+        "PGD-20, stem of stride 1, 0.3": one.pgd,
+        "PGD-20, stem of stride 2, 0.3": two.pgd,
       };
     }
     const plain = await arm("FGSM", plainCifar),
@@ -97,8 +115,10 @@ export const bagOfTricksFgsm = defineReproduction({
       "PGD-20, plain": plain.pgd,
       "gap, random mask": masked.fgsm - masked.pgd,
       "PGD-20, random mask": masked.pgd,
+      "collapse, random mask": collapse(masked),
       "gap, light first layer": light.fgsm - light.pgd,
       "PGD-20, light first layer": light.pgd,
+      "collapse, light first layer": collapse(light),
     };
   },
   claims: (kind) =>

@@ -1,8 +1,10 @@
 import { fullCifar } from "../fixtures.ts";
-import { type Arm, defineReproduction, inTheMean, onEverySeed } from "../reproduction.ts";
+import { type Arm, defineReproduction, inTheMean, onEverySeed, type Trained } from "../reproduction.ts";
+import { fgsm } from "./arms.ts";
+import { diagnosed, shareAfterFgsm } from "./stationarity.ts";
 
 /** 20,000 digits, l-inf 0.3, eight epochs, at most ten steps. */
-const digits = (recipe: string): Arm => ({
+const digits = (recipe: string, options: Arm["options"] = {}): Arm => ({
   recipe,
   model: "small-cnn",
   options: {
@@ -16,6 +18,7 @@ const digits = (recipe: string): Arm => ({
     steps: 10,
     relativeStep: 0.25,
     ramp: 2,
+    ...options,
   },
   examples: 20_000,
   measure: { epsilon: 0.3, examples: 1000, steps: 40 },
@@ -26,14 +29,24 @@ export const foscDynamic = defineReproduction({
   title: "Dynamic adversarial training: loose attacks first, tight ones later",
   source: "Wang et al. 2019, On the Convergence and Robustness of Adversarial Training",
   kinds: ["mnist"],
-  small: async ({ arm }) => {
+  small: async (experiment) => {
+    const { arm } = experiment;
     const dynamic = await arm("dynamic", digits("fosc-dynamic")),
-      fixed = await arm("PGD-10", digits("pgd-at"));
+      fixed = await arm("PGD-10", digits("pgd-at")),
+      loose = await arm("threshold 0.5 throughout", digits("fosc-dynamic", { control: "fosc:cMax=0.5,until=1e9" })),
+      overfitted = await arm("FGSM, zero start", fgsm);
+    const lastQuarter = ({ history }: Trained): number =>
+      history.at(-1)!.gradientEvaluations - history.at(-3)!.gradientEvaluations;
     return {
       "clean, dynamic": dynamic.clean,
       "PGD-40, dynamic": dynamic.pgd,
       "PGD-40, PGD-10 training": fixed.pgd,
+      "PGD-40, threshold 0.5": loose.pgd,
       "gradients, dynamic / PGD-10": dynamic.gradientEvaluations / fixed.gradientEvaluations,
+      "gradients in the last quarter, threshold 0.5 / dynamic": lastQuarter(loose) / lastQuarter(dynamic),
+      ...(await diagnosed(experiment, fixed)),
+      "share left by FGSM, PGD-10 training": await shareAfterFgsm(experiment, fixed, 0.3),
+      "share left by FGSM, FGSM training": await shareAfterFgsm(experiment, overfitted, 0.2),
     };
   },
   claims: () => [
@@ -54,6 +67,55 @@ export const foscDynamic = defineReproduction({
       value: (m) => m["PGD-40, dynamic"]! - m["PGD-40, PGD-10 training"]!,
       sign: ">=",
       bound: -0.01,
+    }),
+    onEverySeed({
+      text: "a threshold of 0.5 throughout is at least 1 point worse, or takes fewer gradients in the last quarter (1: so)",
+      required: true,
+      threshold: "page",
+      unit: "number",
+      value: (m) =>
+        m["PGD-40, dynamic"]! - m["PGD-40, threshold 0.5"]! >= 0.01 ||
+        m["gradients in the last quarter, threshold 0.5 / dynamic"]! < 1
+          ? 1
+          : 0,
+      sign: ">=",
+      bound: 1,
+    }),
+    onEverySeed({
+      text: "PGD-10's network: stationarity falls from 1 step to 2, 5, 10, 20 and 40 (largest ratio of neighbours below 1)",
+      required: true,
+      threshold: "page",
+      unit: "ratio",
+      value: (m) => m["stationarity, largest ratio to fewer steps"]!,
+      sign: "<=",
+      bound: 1,
+    }),
+    onEverySeed({
+      text: "and 40 steps leave at most 10 % of what FGSM leaves",
+      required: true,
+      threshold: "page",
+      unit: "percent",
+      value: (m) => m["stationarity, 40 steps / FGSM"]!,
+      sign: "<=",
+      bound: 0.1,
+    }),
+    onEverySeed({
+      text: "where attacks leave less of it on an image the loss has risen further: mean rank correlation at least 0.3",
+      required: true,
+      threshold: "page",
+      unit: "number",
+      value: (m) => m["rank correlation with the loss, within images"]!,
+      sign: ">=",
+      bound: 0.3,
+    }),
+    onEverySeed({
+      text: "FGSM leaves at least 5 times the share of it on a network that FGSM training has overfitted",
+      required: true,
+      threshold: "page",
+      unit: "ratio",
+      value: (m) => m["share left by FGSM, FGSM training"]! / m["share left by FGSM, PGD-10 training"]!,
+      sign: ">=",
+      bound: 5,
     }),
   ],
   full: fullCifar({

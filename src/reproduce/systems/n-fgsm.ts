@@ -1,15 +1,10 @@
 import { coMnist, CYCLIC, fullCifar, STANDARDIZED } from "../fixtures.ts";
-import { defineReproduction, onEverySeed, type Trained } from "../reproduction.ts";
+import { rateOf } from "../measures.ts";
+import { defineReproduction, onEverySeed } from "../reproduction.ts";
 import { fgsm, fgsmRs, nFgsm as noisy, pgd5 } from "./arms.ts";
 
 /** Weights of the alignment that the page tries; the one that was best on seed 0. */
 const LAMBDA = 2;
-
-/** Images a second, median of the epochs: the first one compiles. */
-const rateOf = ({ history }: Trained): number => {
-  const rates = history.map(({ imagesPerSecond }) => imagesPerSecond).sort((a, b) => a - b);
-  return rates[Math.floor(rates.length / 2)]!;
-};
 
 export const nFgsm = defineReproduction({
   slug: "n-fgsm",
@@ -31,6 +26,7 @@ export const nFgsm = defineReproduction({
       "PGD-20, FGSM-RS": random.pgd,
       "PGD-20, PGD-5": many.pgd,
       "PGD-20, GradAlign": aligned.pgd,
+      "gradients an image, N-FGSM": noise.gradientEvaluations / (noise.history.at(-1)!.step * 128),
       "time, GradAlign / N-FGSM": rateOf(noise) / rateOf(aligned),
     };
   },
@@ -44,6 +40,15 @@ export const nFgsm = defineReproduction({
       value: (m) => m["PGD-20, N-FGSM"]!,
       sign: ">=",
       bound: 0.55,
+    }),
+    onEverySeed({
+      text: "with at most two gradients for each image of each step",
+      required: true,
+      threshold: "page",
+      unit: "number",
+      value: (m) => m["gradients an image, N-FGSM"]!,
+      sign: "<=",
+      bound: 2,
     }),
     onEverySeed({
       text: "FGSM from zero falls to at most 25 %",
