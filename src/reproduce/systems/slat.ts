@@ -8,7 +8,10 @@ import { defineReproduction, type Experiment, onEverySeed, type Trained } from "
 import { examplesOf } from "../run.ts";
 import { plainCifar } from "./arms.ts";
 
-/** Steps in the hidden layer: of 1, 2 and 4 radii the one that seed 0 chose. */
+/**
+ * Steps in the hidden layer, in radii; chosen of 1, 2 and 4 on seed 0, where clean / FGSM / PGD-20 accuracies were 31.9 /
+ * 23.5 / 5.6 %, 31.0 / 23.4 / 21.9 % and 26.3 / 22.4 / 20.9 %.
+ */
 const ETA = 2;
 
 /** Mean over test images of the l1 size that the loss's gradient has at the convolution's output. */
@@ -106,4 +109,7 @@ export const slat = defineReproduction({
     ...STANDARDIZED,
     options: { epochs: 30, lr: 0.2, schedule: "cyclic" },
   }),
+  notes: [
+    "The times of a step are those of two trainings, one after the other: on a machine that does other work meanwhile they say little.",
+  ],
 });
