@@ -131,4 +131,10 @@ export const foscDynamic = defineReproduction({
       control: "fosc:cMax=0.5",
     },
   }),
+  notes: [
+    "Stationarity is measured with the box, as black pixels cannot get darker; 1 to 20 steps have a quarter of the radius, 40 steps 0.01. Without the ramp of two epochs networks stay at chance (seed 0: 10.9 % clean).",
+    "Gradients, seed 0: the first epoch asks for all 11 of each image, as its stationarity is measured, and so does the last, whose threshold is zero; the six between took 9.4 to 10.3. The threshold starts from half of a mean of 0.39, which the ramp keeps low: the second epoch's mean is 0.65.",
+    "The page predicts the diagnostic experiment without having measured it. On seed 0 mean stationarity rises from 0.24 after 1 step to 0.42 after 20, as gradients grow with the loss that the attack has raised. As a share of the radius times the gradient's l1 size it falls from 0.57 to 0.12 at 5 steps, and stays near that; within images that share, not stationarity itself (-0.41), orders attacks by strength (rank correlation 0.80).",
+    "The share that FGSM leaves is 0.27 on PGD-10's network and 0.56 on the overfitted one (seed 0). More than 2 cannot be left.",
+  ],
 });
