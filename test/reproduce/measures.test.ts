@@ -6,7 +6,7 @@ import { filledLike, vjp } from "temper/autodiff";
 import type { Value } from "temper/graph";
 import { crossEntropy } from "temper/loss";
 import { concatChunks, encodeModel } from "temper/onnx";
-import { reduceMax, reduceSum, sub, toOnnx } from "temper/ops";
+import { reduceMax, reduceMin, reduceSum, sub, toOnnx } from "temper/ops";
 import { climbed, meanOf, onEverySeed, rateOf, rowsOf, spearman, type Traced, type Trained } from "temper/reproduce";
 import { afterAll, describe, expect, it } from "vitest";
 import { linearGraph, taskOf } from "../evaluate/linear.ts";
@@ -56,15 +56,17 @@ describe("measures over a trained network", () => {
   });
 
   it("draws follow from the seed, each its own", async () => {
-    const drawn = (seed: number): Promise<Record<"first" | "second", readonly number[]>> =>
+    const drawn = (seed: number): Promise<Record<"first" | "second" | "least", readonly number[]>> =>
       rowsOf({ ...on, seed }, ({ draw, x }) => ({
         first: reduceSum(draw("uniform", x), [1, 2, 3]),
         second: reduceSum(draw("uniform", x), [1, 2, 3]),
+        least: reduceMin(draw("uniform", x), [1, 2, 3], false),
       }));
     const [once, again, other] = [await drawn(3), await drawn(3), await drawn(4)];
     expect(again).toEqual(once);
     expect(other.first).not.toEqual(once.first);
     expect(once.second).not.toEqual(once.first);
+    expect(Math.max(...once.least)).toBeLessThan(-0.5); // of 64 draws from [-1, 1)
   });
 });
 
