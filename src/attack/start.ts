@@ -20,13 +20,15 @@ export interface StartContext<O = unknown> extends GraphRegion {
   readonly project: (points: Value) => Value;
 }
 
-/** Where an inner problem's ascent begins; the caller projects. Adding one: its file, and a line in `starts.ts`. */
+/** Where an inner problem's ascent begins; the caller projects, but for `unprojected`. Adding one: its file, and a line in `starts.ts`. */
 export interface StartType<S extends OptionSpec = OptionSpec> {
   readonly name: string;
   readonly summary: string;
   readonly source: string;
   readonly options: S;
   readonly build: (context: StartContext<OptionValues<S>>) => Value;
+  /** Whether its points stay as they are, in the set or not. */
+  readonly unprojected?: (options: OptionValues<S>) => boolean;
   /** Gradients of an example that it takes. */
   readonly gradients?: number;
 }

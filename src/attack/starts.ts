@@ -1,5 +1,5 @@
 import { filledLike, stopGradient, vjp } from "../autodiff/index.ts";
-import { float } from "../core/index.ts";
+import { bool, float } from "../core/index.ts";
 import type { Value } from "../graph/index.ts";
 import { kl } from "../loss/index.ts";
 import { add, mul, scale, sign, sqrt, square, reduceSum, maximum, scalarLike, div, sub } from "../ops/index.ts";
@@ -27,7 +27,11 @@ const uniform = defineStart({
   name: "uniform",
   summary: "At a random point: l-inf uniform in the ball, l2 in a random direction, l1 Gaussian noise.",
   source: "Madry et al. 2018; with scale 2 and no projection de Jorge et al. 2022 (N-FGSM)",
-  options: { scale: float({ default: 1, min: 0, help: "radius of the noise, in radii of the set" }) },
+  options: {
+    scale: float({ default: 1, min: 0, help: "radius of the noise, in radii of the set" }),
+    cut: bool({ default: true, help: "cut to the set and the pixel box; else the first gradient is taken outside" }),
+  },
+  unprojected: ({ cut }) => !cut,
   build: ({ x, norm, epsilon, draw, options }) => {
     if (norm === "l1") return add(x, draw("normal", x));
     if (norm === "linf") return add(x, mul(draw("uniform", x), scale(epsilon, options.scale)));

@@ -76,7 +76,7 @@ const attack = (
   const onto = (points: Value): Value => PROJECTIONS[inner.project](points, region);
   const { points, evaluations, first } = ascendWithin({
     examples: labels,
-    starts: [from ?? onto(startOf(context, name, inner, region, forward, onto))],
+    starts: [from ?? startOf(context, name, inner, region, forward, onto)],
     steps: changed.steps ?? source.steps ?? inner.steps,
     raise: ([point]) => {
       const logits = forward(point!),
@@ -106,14 +106,16 @@ const startOf = (
   forward: (x: Value) => Value,
   project: (points: Value) => Value,
 ): Value => {
-  const { build, gradients }: AnyStart = starts[inner.start.name as keyof typeof starts];
+  const { build, gradients, unprojected }: AnyStart = starts[inner.start.name as keyof typeof starts];
   if (gradients) counted.push(filledLike(cast(source.labels, "float32"), gradients));
-  return build({
+  const { options } = inner.start;
+  const points = build({
     ...region,
-    options: inner.start.options,
+    options,
     draw: source.draw,
     forward,
     previous: () => source.carried(name),
     project,
   });
+  return unprojected?.(options) ? points : project(points);
 };

@@ -170,6 +170,33 @@ describe("terms", () => {
   });
 });
 
+describe("starts", () => {
+  it("are cut to the set and the box, unless they say otherwise", () => {
+    const settings = { steps: 0, epsilon: 0.5 },
+      plain = stepOf(recipes.standard, { model: smoothNet });
+    const lossFrom = (start: string): number =>
+      value(stepOf(recipes["pgd-at"], { model: smoothNet, settings: { ...settings, start } }).run()["loss"]);
+    const { feeds } = stepOf(recipes["pgd-at"], { model: smoothNet, settings }),
+      { data: noise } = feeds["draw.0"]!;
+    const lossAt = (of: (v: number) => number): number => {
+      const { shape, data } = plain.feeds["x"]!;
+      return value(
+        plain.run({
+          x: array(
+            shape,
+            data.map((v, i) => of(v + 0.5 * noise[i]!)),
+          ),
+        })["loss"],
+      );
+    };
+    const cut = lossAt((v) => Math.min(1, Math.max(0, v))),
+      whole = lossAt((v) => v);
+    expect(whole).not.toBeCloseTo(cut, 3);
+    expect(lossFrom("uniform")).toBeCloseTo(cut, 9);
+    expect(lossFrom("uniform:cut=false")).toBeCloseTo(whole, 9);
+  });
+});
+
 describe("gradients are counted", () => {
   const evaluations = (name: keyof typeof recipes, settings: object, options = {}): number =>
     value(

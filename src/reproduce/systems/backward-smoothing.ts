@@ -25,7 +25,7 @@ const divergences = async (
     const from = (start: Value, steps = 1, length = 1): Value =>
       raise(climbed(at, at.project(start), raise, { steps, length })).rows;
     const context = { ...at, previous: () => at.x },
-      random = starts.uniform.build({ ...context, options: { scale: 1 } });
+      random = starts.uniform.build({ ...context, options: { scale: 1, cut: true } });
     return {
       smooth: from(starts["backward-smoothing"].build({ ...context, options: { gamma: 1 } })),
       uniform: from(random),

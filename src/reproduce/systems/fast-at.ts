@@ -10,7 +10,7 @@ import {
 } from "../reproduction.ts";
 import { collapse, COLLAPSED, fgsm, fgsmRs } from "./arms.ts";
 
-/** The repository's MNIST recipe: l-inf 0.3, ten epochs; all 60,000 digits, unless it says otherwise. */
+/** The repository's MNIST recipe: l-inf 0.3, ten epochs, noise not cut to the box; all 60,000 digits, unless it says otherwise. */
 const digits = ({ examples = 60_000, ...given }: Pick<Arm, "recipe" | "options"> & { examples?: number }): Arm => ({
   ...given,
   model: "small-cnn",
@@ -24,7 +24,7 @@ const guardSpoke = ({ history }: Trained): boolean => history.some((epoch, i) =>
 
 /** The paper's claim, on the seeds that can be afforded: the page asks for two. */
 const positiveHalf = async ({ arm }: Experiment): Promise<Measured> => {
-  const guard = { guard: "warn" };
+  const guard = { guard: "warn", start: "uniform:cut=false" };
   const random = await arm("the repository's recipe", digits({ recipe: "fast-at", options: guard })),
     zero = await arm(
       "the repository's recipe, zero start",
@@ -145,6 +145,6 @@ export const fastAt = defineReproduction({
   }),
   notes: [
     "The half on the repository's MNIST recipe is run on the first two seeds, as the page asks.",
-    "On seed 0 that recipe collapses from the first epoch on (probe, PGD-5: 3 %), and recovers as the rate falls, to 46.4 % under PGD-50-10. The repository does not cut the random start to the pixel box, ours does: without the cut seed 0 ended at 0.0 % on 60,000 digits, at 52.7 % on 10,000 (with it 0.0 %).",
+    "The recipe does not always escape the collapse: of seeds 0, 1 and 2 it ended at 1.1, 0.0 and 87.4 % under PGD-50-10, and the guard told of it (seed 1: from the fourth epoch on). With noise that is cut to the pixel box, which the repository does not do, seed 0 ended at 46.4 %.",
   ],
 });
