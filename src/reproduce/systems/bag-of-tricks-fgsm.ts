@@ -1,6 +1,6 @@
-import { coCifar, coMnist, CYCLIC, fullCifar, STANDARDIZED } from "../fixtures.ts";
+import { coMnist, CYCLIC, fullCifar, STANDARDIZED } from "../fixtures.ts";
 import { type Arm, type Claim, defineReproduction, onEverySeed } from "../reproduction.ts";
-import { collapse, COLLAPSED, fgsm, plainCifar } from "./arms.ts";
+import { collapse, COLLAPSED, fgsm } from "./arms.ts";
 
 const digits: readonly Claim[] = [
   onEverySeed({
@@ -82,13 +82,13 @@ export const bagOfTricksFgsm = defineReproduction({
   slug: "bag-of-tricks-fgsm",
   title: "Bag of tricks against the collapse of FGSM training",
   source: "Li et al. 2022, Bag of Tricks for FGSM Adversarial Training",
-  kinds: ["cifar10", "mnist"],
-  small: async ({ arm, kind }) => {
+  kinds: ["cifar10", "mnist", "glyphs"],
+  small: async ({ arm, kind, co }) => {
     if (kind === "mnist") {
-      const plain = await arm("FGSM", fgsm),
+      const plain = await arm("FGSM", co(fgsm)),
         smooth = await arm(
           "FGSM, softplus",
-          coMnist({
+          co({
             recipe: "fast-at",
             modelOptions: { activation: "softplus", activationBeta: 5 },
             options: { start: "zero", relativeStep: 1 },
@@ -104,11 +104,11 @@ export const bagOfTricksFgsm = defineReproduction({
         "PGD-20, stem of stride 2, 0.3": two.pgd,
       };
     }
-    const plain = await arm("FGSM", plainCifar),
-      masked = await arm("random mask", coCifar({ recipe: "bag-of-tricks-fgsm", recipeOptions: { mask: 0.4 } })),
+    const plain = await arm("FGSM", co(fgsm)),
+      masked = await arm("random mask", co({ recipe: "bag-of-tricks-fgsm", recipeOptions: { mask: 0.4 } })),
       light = await arm(
         "light first layer",
-        coCifar({ recipe: "bag-of-tricks-fgsm", recipeOptions: { mask: 0, firstLayer: 0.1 } }),
+        co({ recipe: "bag-of-tricks-fgsm", recipeOptions: { mask: 0, firstLayer: 0.1 } }),
       );
     return {
       "gap, plain": plain.fgsm - plain.pgd,

@@ -1,4 +1,4 @@
-import { coMnist, CYCLIC, fullCifar, STANDARDIZED } from "../fixtures.ts";
+import { CYCLIC, fullCifar, STANDARDIZED } from "../fixtures.ts";
 import { defineReproduction, onEverySeed } from "../reproduction.ts";
 import { collapse, COLLAPSED, nFgsm } from "./arms.ts";
 
@@ -7,11 +7,11 @@ export const fastBat = defineReproduction({
   title: "Fast-BAT: bi-level training with an implicit gradient",
   source:
     "Zhang et al. 2022, Revisiting and Advancing Fast Adversarial Training Through the Lens of Bi-Level Optimization",
-  kinds: ["mnist"],
-  small: async ({ arm }) => {
-    const bat = await arm("Fast-BAT", coMnist({ recipe: "fast-bat" })),
-      direct = await arm("without the implicit term", coMnist({ recipe: "fast-bat", recipeOptions: { cross: false } })),
-      noise = await arm("N-FGSM", nFgsm);
+  kinds: ["mnist", "glyphs"],
+  small: async ({ arm, co }) => {
+    const bat = await arm("Fast-BAT", co({ recipe: "fast-bat" })),
+      direct = await arm("without the implicit term", co({ recipe: "fast-bat", recipeOptions: { cross: false } })),
+      noise = await arm("N-FGSM", co(nFgsm));
     return {
       "PGD-20, Fast-BAT": bat.pgd,
       "clean, Fast-BAT": bat.clean,

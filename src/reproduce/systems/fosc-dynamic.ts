@@ -1,42 +1,49 @@
-import { fullCifar } from "../fixtures.ts";
-import { type Arm, defineReproduction, inTheMean, onEverySeed, type Trained } from "../reproduction.ts";
+import { fullCifar, GLYPHS } from "../fixtures.ts";
+import { type Arm, type DataKind, defineReproduction, inTheMean, onEverySeed, type Trained } from "../reproduction.ts";
 import { fgsm } from "./arms.ts";
 import { diagnosed, shareAfterFgsm } from "./stationarity.ts";
 
-/** 20,000 digits, l-inf 0.3, eight epochs, at most ten steps. */
-const digits = (recipe: string, options: Arm["options"] = {}): Arm => ({
-  recipe,
-  model: "small-cnn",
-  options: {
-    epochs: 8,
-    batchSize: 128,
-    optimizer: "adam",
-    lr: 1e-3,
-    weightDecay: 0,
-    schedule: "constant",
-    epsilon: 0.3,
-    steps: 10,
-    relativeStep: 0.25,
-    ramp: 2,
-    ...options,
-  },
-  examples: 20_000,
-  measure: { epsilon: 0.3, examples: 1000, steps: 40 },
-});
+/** 20,000 digits, l-inf 0.3, eight epochs, at most ten steps; 5,000 glyphs twice as often. */
+const digits = (kind: DataKind, recipe: string, options: Arm["options"] = {}): Arm => {
+  const { examples, epsilon, epochs } =
+    kind === "glyphs" ? { ...GLYPHS, epochs: 16 } : { examples: 20_000, epsilon: 0.3, epochs: 8 };
+  return {
+    recipe,
+    model: "small-cnn",
+    options: {
+      epochs,
+      batchSize: 128,
+      optimizer: "adam",
+      lr: 1e-3,
+      weightDecay: 0,
+      schedule: "constant",
+      epsilon,
+      steps: 10,
+      relativeStep: 0.25,
+      ramp: 2,
+      ...options,
+    },
+    examples,
+    measure: { epsilon, examples: 1000, steps: 40 },
+  };
+};
 
 export const foscDynamic = defineReproduction({
   slug: "fosc-dynamic",
   title: "Dynamic adversarial training: loose attacks first, tight ones later",
   source: "Wang et al. 2019, On the Convergence and Robustness of Adversarial Training",
-  kinds: ["mnist"],
+  kinds: ["mnist", "glyphs"],
   small: async (experiment) => {
-    const { arm } = experiment;
-    const dynamic = await arm("dynamic", digits("fosc-dynamic")),
-      fixed = await arm("PGD-10", digits("pgd-at")),
-      loose = await arm("threshold 0.5 throughout", digits("fosc-dynamic", { control: "fosc:cMax=0.5,until=1e9" })),
-      overfitted = await arm("FGSM, zero start", fgsm);
+    const { arm, co, kind } = experiment;
+    const dynamic = await arm("dynamic", digits(kind, "fosc-dynamic")),
+      fixed = await arm("PGD-10", digits(kind, "pgd-at")),
+      loose = await arm(
+        "threshold 0.5 throughout",
+        digits(kind, "fosc-dynamic", { control: "fosc:cMax=0.5,until=1e9" }),
+      ),
+      overfitted = await arm("FGSM, zero start", co(fgsm));
     const lastQuarter = ({ history }: Trained): number =>
-      history.at(-1)!.gradientEvaluations - history.at(-3)!.gradientEvaluations;
+      history.at(-1)!.gradientEvaluations - history.at(-1 - history.length / 4)!.gradientEvaluations;
     return {
       "clean, dynamic": dynamic.clean,
       "PGD-40, dynamic": dynamic.pgd,
@@ -44,9 +51,13 @@ export const foscDynamic = defineReproduction({
       "PGD-40, threshold 0.5": loose.pgd,
       "gradients, dynamic / PGD-10": dynamic.gradientEvaluations / fixed.gradientEvaluations,
       "gradients in the last quarter, threshold 0.5 / dynamic": lastQuarter(loose) / lastQuarter(dynamic),
-      ...(await diagnosed(experiment, fixed)),
-      "share left by FGSM, PGD-10 training": await shareAfterFgsm(experiment, fixed, 0.3),
-      "share left by FGSM, FGSM training": await shareAfterFgsm(experiment, overfitted, 0.2),
+      ...(await diagnosed(experiment, fixed, digits(kind, "pgd-at").measure.epsilon)),
+      "share left by FGSM, PGD-10 training": await shareAfterFgsm(
+        experiment,
+        fixed,
+        digits(kind, "pgd-at").measure.epsilon,
+      ),
+      "share left by FGSM, FGSM training": await shareAfterFgsm(experiment, overfitted, co(fgsm).measure.epsilon),
     };
   },
   claims: () => [

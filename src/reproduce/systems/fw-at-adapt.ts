@@ -1,5 +1,5 @@
 import { takeExamples } from "../../data/index.ts";
-import { coMnist, fullCifar } from "../fixtures.ts";
+import { fullCifar } from "../fixtures.ts";
 import { defineReproduction, onEverySeed, type Trained } from "../reproduction.ts";
 import { fgsm, pgd5 } from "./arms.ts";
 
@@ -7,23 +7,23 @@ export const fwAtAdapt = defineReproduction({
   slug: "fw-at-adapt",
   title: "Frank-Wolfe adversarial training that adapts its steps",
   source: "Tsiligkaridis and Roberts 2022, Understanding and Increasing Efficiency of Frank-Wolfe Adversarial Training",
-  kinds: ["mnist"],
-  small: async ({ arm, test }) => {
+  kinds: ["mnist", "glyphs"],
+  small: async ({ arm, co, test }) => {
     const fixed = (steps: number) =>
-      arm(`FW-${steps}`, coMnist({ recipe: "fw-at-adapt", options: { steps, control: "none" } }));
-    const adapt = await arm("FW-Adapt", coMnist({ recipe: "fw-at-adapt" })),
+      arm(`FW-${steps}`, co({ recipe: "fw-at-adapt", options: { steps, control: "none" } }));
+    const adapt = await arm("FW-Adapt", co({ recipe: "fw-at-adapt" })),
       [one, two] = [await fixed(1), await fixed(2)];
     /** Distortion of two steps on test images: an epoch that does not move the weights. */
     const distortionOf = async (name: string, { modelPath }: Trained): Promise<number> => {
-      const still = coMnist({
+      const still = co({
         recipe: "fw-at-adapt",
         options: { steps: 2, control: "none", lr: 0, weightDecay: 0, epochs: 1, batchSize: 100 },
       });
       const looked = await arm(`distortion of ${name}`, still, { train: takeExamples(test, 1000), from: modelPath });
       return looked.history[0]!.measures["distortion"]!;
     };
-    const healthy = await distortionOf("PGD-5", await arm("PGD-5", pgd5)),
-      collapsed = await distortionOf("FGSM", await arm("FGSM, zero start", fgsm));
+    const healthy = await distortionOf("PGD-5", await arm("PGD-5", co(pgd5))),
+      collapsed = await distortionOf("FGSM", await arm("FGSM, zero start", co(fgsm)));
     const steps = adapt.history.length * Math.floor(5000 / 128) * 128;
     return {
       "PGD-20, FW-Adapt": adapt.pgd,

@@ -1,4 +1,4 @@
-import { coMnist, CYCLIC, fullCifar, STANDARDIZED } from "../fixtures.ts";
+import { CYCLIC, fullCifar, STANDARDIZED } from "../fixtures.ts";
 import { rateOf } from "../measures.ts";
 import { defineReproduction, onEverySeed } from "../reproduction.ts";
 import { fgsm, fgsmRs, nFgsm as noisy, pgd5 } from "./arms.ts";
@@ -10,15 +10,15 @@ export const nFgsm = defineReproduction({
   slug: "n-fgsm",
   title: "N-FGSM: noise larger than the radius, and GradAlign beside it",
   source: "de Jorge et al. 2022, Make Some Noise; Andriushchenko and Flammarion 2020 (GradAlign)",
-  kinds: ["mnist"],
-  small: async ({ arm }) => {
-    const noise = await arm("N-FGSM", noisy),
-      plain = await arm("FGSM, zero start", fgsm),
-      random = await arm("FGSM-RS", fgsmRs),
-      many = await arm("PGD-5", pgd5),
+  kinds: ["mnist", "glyphs"],
+  small: async ({ arm, co }) => {
+    const noise = await arm("N-FGSM", co(noisy)),
+      plain = await arm("FGSM, zero start", co(fgsm)),
+      random = await arm("FGSM-RS", co(fgsmRs)),
+      many = await arm("PGD-5", co(pgd5)),
       aligned = await arm(
         `GradAlign, lambda ${LAMBDA}`,
-        coMnist({ recipe: "grad-align", recipeOptions: { lambda: LAMBDA } }),
+        co({ recipe: "grad-align", recipeOptions: { lambda: LAMBDA } }),
       );
     return {
       "PGD-20, N-FGSM": noise.pgd,

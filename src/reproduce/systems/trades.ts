@@ -1,4 +1,4 @@
-import { coMnist, fullCifar } from "../fixtures.ts";
+import { fullCifar } from "../fixtures.ts";
 import { defineReproduction, onEverySeed } from "../reproduction.ts";
 import { collapse, COLLAPSED, pgd5 } from "./arms.ts";
 
@@ -6,13 +6,12 @@ export const trades = defineReproduction({
   slug: "trades",
   title: "TRADES: a dial between accuracy and robustness",
   source: "Zhang et al. 2019, Theoretically Principled Trade-off between Robustness and Accuracy",
-  kinds: ["mnist"],
-  small: async ({ arm }) => {
+  kinds: ["mnist", "glyphs"],
+  small: async ({ arm, co }) => {
     const inner = { steps: 5, relativeStep: 0.5 };
-    const at = (beta: number) =>
-      arm(`beta ${beta}`, coMnist({ recipe: "trades", recipeOptions: { beta }, options: inner }));
+    const at = (beta: number) => arm(`beta ${beta}`, co({ recipe: "trades", recipeOptions: { beta }, options: inner }));
     const [six, one] = [await at(6), await at(1)];
-    const plain = await arm("PGD-5", pgd5);
+    const plain = await arm("PGD-5", co(pgd5));
     return {
       "clean, beta 6": six.clean,
       "PGD-20, beta 6": six.pgd,
