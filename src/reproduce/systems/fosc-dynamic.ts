@@ -1,5 +1,13 @@
 import { fullCifar, GLYPHS } from "../fixtures.ts";
-import { type Arm, type DataKind, defineReproduction, inTheMean, onEverySeed, type Trained } from "../reproduction.ts";
+import {
+  boundOn,
+  type Arm,
+  type DataKind,
+  defineReproduction,
+  inTheMean,
+  onEverySeed,
+  type Trained,
+} from "../reproduction.ts";
 import { fgsm } from "./arms.ts";
 import { diagnosed, shareAfterFgsm } from "./stationarity.ts";
 
@@ -60,7 +68,7 @@ export const foscDynamic = defineReproduction({
       "share left by FGSM, FGSM training": await shareAfterFgsm(experiment, overfitted, co(fgsm).measure.epsilon),
     };
   },
-  claims: () => [
+  claims: (kind) => [
     onEverySeed({
       text: "dynamic training takes at most 80 % of PGD-10 training's gradients",
       required: true,
@@ -71,13 +79,12 @@ export const foscDynamic = defineReproduction({
       bound: 0.8,
     }),
     inTheMean({
-      text: "its PGD-40 accuracy is at most 1 point below PGD-10 training's, in the mean",
+      text: (bound) => `its PGD-40 accuracy is at most ${bound} below PGD-10 training's, in the mean`,
       required: true,
-      threshold: "page",
+      ...boundOn(kind, -0.01, NaN),
       unit: "points",
       value: (m) => m["PGD-40, dynamic"]! - m["PGD-40, PGD-10 training"]!,
       sign: ">=",
-      bound: -0.01,
     }),
     onEverySeed({
       text: "a threshold of 0.5 throughout is at least 1 point worse, or takes fewer gradients in the last quarter (1: so)",
@@ -102,31 +109,30 @@ export const foscDynamic = defineReproduction({
       bound: 1,
     }),
     onEverySeed({
-      text: "and 40 steps leave at most 10 % of what FGSM leaves",
+      text: (bound) => `and 40 steps leave at most ${bound} of what FGSM leaves`,
       required: true,
-      threshold: "page",
+      ...boundOn(kind, 0.1, NaN),
       unit: "percent",
       value: (m) => m["stationarity, 40 steps / FGSM"]!,
       sign: "<=",
-      bound: 0.1,
     }),
     onEverySeed({
-      text: "where attacks leave less of it on an image the loss has risen further: mean rank correlation at least 0.3",
+      text: (bound) =>
+        `where attacks leave less of it on an image the loss has risen further: mean rank correlation at least ${bound}`,
       required: true,
-      threshold: "page",
+      ...boundOn(kind, 0.3, NaN),
       unit: "number",
       value: (m) => m["rank correlation with the loss, within images"]!,
       sign: ">=",
-      bound: 0.3,
     }),
     onEverySeed({
-      text: "FGSM leaves at least 5 times the share of it on a network that FGSM training has overfitted",
+      text: (bound) =>
+        `FGSM leaves at least ${bound} times the share of it on a network that FGSM training has overfitted`,
       required: true,
-      threshold: "page",
+      ...boundOn(kind, 5, NaN),
       unit: "ratio",
       value: (m) => m["share left by FGSM, FGSM training"]! / m["share left by FGSM, PGD-10 training"]!,
       sign: ">=",
-      bound: 5,
     }),
   ],
   full: fullCifar({

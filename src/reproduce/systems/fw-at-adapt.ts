@@ -1,6 +1,6 @@
 import { takeExamples } from "../../data/index.ts";
 import { fullCifar } from "../fixtures.ts";
-import { defineReproduction, onEverySeed, type Trained } from "../reproduction.ts";
+import { boundOn, defineReproduction, onEverySeed, type Trained } from "../reproduction.ts";
 import { fgsm, pgd5 } from "./arms.ts";
 
 export const fwAtAdapt = defineReproduction({
@@ -34,24 +34,22 @@ export const fwAtAdapt = defineReproduction({
       "distortion, collapsed": collapsed,
     };
   },
-  claims: () => [
+  claims: (kind) => [
     onEverySeed({
-      text: "distortion over the support tells a healthy network from a collapsed one by at least 0.08",
+      text: (bound) => `distortion over the support tells a healthy network from a collapsed one by at least ${bound}`,
       required: true,
-      threshold: "page",
+      ...boundOn(kind, 0.08, NaN),
       unit: "number",
       value: (m) => m["distortion, healthy"]! - m["distortion, collapsed"]!,
       sign: ">=",
-      bound: 0.08,
     }),
     onEverySeed({
-      text: "FW-Adapt reaches at least 50 % under PGD-20",
+      text: (bound) => `FW-Adapt reaches at least ${bound} under PGD-20`,
       required: true,
-      threshold: "page",
+      ...boundOn(kind, 0.5, 0.3),
       unit: "percent",
       value: (m) => m["PGD-20, FW-Adapt"]!,
       sign: ">=",
-      bound: 0.5,
     }),
     onEverySeed({
       text: "with at most 4.5 attack gradients a batch",

@@ -2,7 +2,7 @@ import { fullCifar, GLYPHS, STEPPED } from "../fixtures.ts";
 import { examplesOf } from "../run.ts";
 import { attackDataset } from "../../evaluate/index.ts";
 import { loadClassifier } from "../../models/index.ts";
-import { type Arm, type DataKind, defineReproduction, onEverySeed } from "../reproduction.ts";
+import { boundOn, type Arm, type DataKind, defineReproduction, onEverySeed } from "../reproduction.ts";
 
 /** 12,000 digits, l-inf 0.3, Adam with a drop after 9 of 12 epochs; or glyphs. */
 const digits = (kind: DataKind, recipe: string): Arm => {
@@ -56,44 +56,40 @@ export const pgdAt = defineReproduction({
       "PGD-100 x 3, plain training": plain.pgd,
     };
   },
-  claims: () => [
+  claims: (kind) => [
     onEverySeed({
-      text: "PGD-100 x 3 accuracy at least 70 %",
+      text: (bound) => `PGD-100 x 3 accuracy at least ${bound}`,
       published: "89.62 % with 50 restarts at full scale (repository)",
       required: true,
-      threshold: "page",
+      ...boundOn(kind, 0.7, NaN),
       unit: "percent",
       value: (m) => m["PGD-100 x 3, PGD-10 training"]!,
       sign: ">=",
-      bound: 0.7,
     }),
     onEverySeed({
-      text: "clean accuracy at least 95 %",
+      text: (bound) => `clean accuracy at least ${bound}`,
       published: "98.53 % at full scale (repository)",
       required: true,
-      threshold: "page",
+      ...boundOn(kind, 0.95, NaN),
       unit: "percent",
       value: (m) => m["clean, PGD-10 training"]!,
       sign: ">=",
-      bound: 0.95,
     }),
     onEverySeed({
-      text: "the plainly trained network falls to at most 5 %",
+      text: (bound) => `the plainly trained network falls to at most ${bound}`,
       required: true,
-      threshold: "page",
+      ...boundOn(kind, 0.05, NaN),
       unit: "percent",
       value: (m) => m["PGD-100 x 3, plain training"]!,
       sign: "<=",
-      bound: 0.05,
     }),
     onEverySeed({
-      text: "the worst of both losses is within 6 points of PGD-100 x 3",
+      text: (bound) => `the worst of both losses is within ${bound} of PGD-100 x 3`,
       required: true,
-      threshold: "page",
+      ...boundOn(kind, 0.06, NaN),
       unit: "points",
       value: (m) => m["PGD-100 x 3, PGD-10 training"]! - m["worst of PGD with two losses"]!,
       sign: "<=",
-      bound: 0.06,
     }),
   ],
   full: fullCifar({
