@@ -1,8 +1,8 @@
 import { CYCLIC, fullCifar, STANDARDIZED } from "../fixtures.ts";
 import { collapsed } from "../../train/index.ts";
 import {
-  boundOn,
   type Arm,
+  boundOn,
   type Claim,
   defineReproduction,
   type Experiment,

@@ -1,7 +1,7 @@
 import { fullCifar, STANDARDIZED } from "../fixtures.ts";
 import {
-  boundOn,
   type Arm,
+  boundOn,
   type Claim,
   defineReproduction,
   type Experiment,

@@ -4,7 +4,7 @@ import { createRng } from "../../core/index.ts";
 import { batchBetween, countOf, createDataset, type Dataset } from "../../data/index.ts";
 import { loadClassifier } from "../../models/index.ts";
 import { createLocalRuntime } from "../../runtime/index.ts";
-import { boundOn, type Arm, type DataKind, defineReproduction, inTheMean, onEverySeed } from "../reproduction.ts";
+import { type Arm, boundOn, type DataKind, defineReproduction, inTheMean, onEverySeed } from "../reproduction.ts";
 import { examplesOf } from "../run.ts";
 
 const LABELLED = 250;
