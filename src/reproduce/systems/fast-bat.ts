@@ -8,10 +8,10 @@ export const fastBat = defineReproduction({
   source:
     "Zhang et al. 2022, Revisiting and Advancing Fast Adversarial Training Through the Lens of Bi-Level Optimization",
   kinds: ["mnist", "glyphs"],
-  small: async ({ arm, co }) => {
+  small: async ({ arm, co, kind }) => {
     const bat = await arm("Fast-BAT", co({ recipe: "fast-bat" })),
       direct = await arm("without the implicit term", co({ recipe: "fast-bat", recipeOptions: { cross: false } })),
-      noise = await arm("N-FGSM", co(nFgsm));
+      noise = await arm("N-FGSM", co(nFgsm(kind)));
     return {
       "PGD-20, Fast-BAT": bat.pgd,
       "clean, Fast-BAT": bat.clean,
