@@ -84,7 +84,7 @@ export const nFgsm = defineReproduction({
     onEverySeed({
       text: (bound) => `GradAlign takes at least ${bound} times as long`,
       required: true,
-      ...boundOn(kind, 1.4, NaN),
+      ...boundOn(kind, 1.4, 1.7),
       unit: "ratio",
       value: (m) => m["time, GradAlign / N-FGSM"]!,
       sign: ">=",
@@ -97,6 +97,6 @@ export const nFgsm = defineReproduction({
     options: { ...CYCLIC, epochs: 30 },
   }),
   notes: [
-    "On glyphs no lambda that was tried (0.5, 1, 2, 4, 8; with and without a growing radius) keeps GradAlign from collapse on seed 11: its 40 % are not required there.",
+    "On glyphs GradAlign does not stay robust: on seed 11 it ends at 12 % with lambda 1 or 2, and learns nothing with 4 or 8; on seed 10 it ends at 45 % with lambda 2. Its 40 % are not required there.",
   ],
 });
