@@ -39,6 +39,7 @@ export const reproduceCommandOf = (systems: Systems): Command<typeof options> =>
     positionals: [{ name: "system", help: "what to reproduce", optional: true, choices: names(systems) }],
     options,
     examples: [
+      "temper reproduce trades",
       "temper reproduce --all --data mnist --data cifar10",
       "temper reproduce trades --data mnist --seeds 0 --json",
       "temper reproduce trades --scale full --data cifar10",

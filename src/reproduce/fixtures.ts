@@ -1,6 +1,4 @@
-import type { Arm, Reproduction } from "./reproduction.ts";
-
-type Given = Pick<Arm, "recipe" | "recipeOptions" | "modelOptions"> & { readonly options?: Arm["options"] };
+import type { Arm, DataKind, Given, Reproduction } from "./reproduction.ts";
 
 /** Adam, coupled decay, a triangle of 15 epochs, batches of 128: what the arms of `co-mnist` and `co-cifar` share. */
 const USUAL = {
@@ -27,6 +25,16 @@ export const coMnist = ({ recipe, recipeOptions = {}, modelOptions = {}, options
   measure: { epsilon: 0.2, examples: 1000 },
 });
 
+/** What experiments on digits take on the built-in glyphs: 5,000 of the 6,000, and a smaller radius, as glyphs bear less. */
+export const GLYPHS = { epsilon: 0.15, examples: 5000 } as const;
+
+/** `co-glyphs`: `co-mnist` on 5,000 glyphs at l-inf 0.15. */
+export const coGlyphs = ({ options = {}, ...given }: Given): Arm => {
+  const { epsilon, examples } = GLYPHS,
+    arm = coMnist({ ...given, options: { epsilon, ...options } });
+  return { ...arm, examples, measure: { ...arm.measure, epsilon } };
+};
+
 /** `co-cifar`: the same on 8,000 images of CIFAR-10 with flips, l-inf 10/255, 20 epochs; pixels standardized inside. */
 export const coCifar = ({ recipe, recipeOptions = {}, modelOptions = {}, options = {} }: Given): Arm => ({
   recipe,
@@ -38,6 +46,9 @@ export const coCifar = ({ recipe, recipeOptions = {}, modelOptions = {}, options
   examples: 8000,
   measure: { epsilon: 10 / 255, examples: 1000 },
 });
+
+/** The shared fixture of each kind of data. */
+export const coFixtures = { mnist: coMnist, cifar10: coCifar, glyphs: coGlyphs } satisfies Record<DataKind, unknown>;
 
 /**
  * `rof`: 1,500 images of CIFAR-10 without augmentation, 16 filters, l-inf 4/255, PGD-3, 40 epochs of batches of 100, the

@@ -27,6 +27,9 @@ export interface Arm {
   };
 }
 
+/** What an experiment adds to the shared fixture of its kind. */
+export type Given = Pick<Arm, "recipe" | "recipeOptions" | "modelOptions"> & { readonly options?: Arm["options"] };
+
 /** Data of an arm, where it is not the first examples of a seeded order. */
 export interface ArmData {
   readonly train?: Dataset;
@@ -57,6 +60,8 @@ export interface Experiment {
   readonly kind: DataKind;
   readonly train: Dataset;
   readonly test: Dataset;
+  /** The arm that the kind's shared fixture makes of a recipe: `co-mnist`, `co-cifar`, `co-glyphs`. */
+  readonly co: (given: Given) => Arm;
   /** Trains an arm, or takes what an earlier experiment has trained by the same configuration, and measures it. */
   readonly arm: (name: string, arm: Arm, data?: ArmData) => Promise<Trained>;
   /** Says what is going on. */
@@ -80,6 +85,7 @@ export interface Claim {
   /** Whether the threshold was calibrated here (on which seeds), or stands on the page. */
   readonly threshold: "page" | string;
   readonly unit: ClaimUnit;
+  readonly bound: number;
   readonly test: (seeds: readonly Measured[]) => { readonly held: boolean; readonly values: readonly number[] };
 }
 
@@ -105,20 +111,36 @@ type Comparison = ">=" | "<=";
 const compare = (value: number, sign: Comparison, bound: number): boolean =>
   sign === ">=" ? value >= bound : value <= bound;
 
-interface ClaimParts extends Omit<Claim, "test"> {
+interface ClaimParts extends Omit<Claim, "test" | "text"> {
+  /** May be told the bound without its sign, in the claim's unit: `5 points`. */
+  readonly text: string | ((bound: string) => string);
   /** Undefined where this seed was not asked for it. */
   readonly value: (seed: Measured) => number | undefined;
   readonly sign: Comparison;
-  readonly bound: number;
 }
+
+/** The page's bound; on glyphs the calibrated one, where there is one. */
+export const boundOn = (kind: DataKind, page: number, glyphs?: number): Pick<Claim, "bound" | "threshold"> =>
+  kind === "glyphs" && glyphs !== undefined
+    ? { bound: glyphs, threshold: "calibrated on seeds 10 and 11" }
+    : { bound: page, threshold: "page" };
+
+/** `5 points`, `40 %`, `1.02`. */
+export const boundText = ({ bound, unit }: Pick<Claim, "bound" | "unit">): string => {
+  const size = Math.abs(bound),
+    share = Number((100 * size).toPrecision(12));
+  if (unit === "percent") return `${share} %`;
+  return unit === "points" ? `${share} ${share === 1 ? "point" : "points"}` : String(size);
+};
 
 const claimOf =
   (judge: (values: readonly number[], holds: (value: number) => boolean) => boolean) =>
-  ({ value, sign, bound, ...claim }: ClaimParts): Claim => ({
+  ({ value, sign, text, ...claim }: ClaimParts): Claim => ({
     ...claim,
+    text: typeof text === "string" ? text : text(boundText(claim)),
     test: (seeds) => {
       const values = seeds.map(value).filter((v) => v !== undefined);
-      return { held: values.length > 0 && judge(values, (v) => compare(v, sign, bound)), values };
+      return { held: values.length > 0 && judge(values, (v) => compare(v, sign, claim.bound)), values };
     },
   });
 

@@ -6,6 +6,7 @@ import { countOf, type Dataset, selectExamples } from "../data/index.ts";
 import { attackDataset } from "../evaluate/index.ts";
 import { loadClassifier } from "../models/index.ts";
 import { train } from "../train/index.ts";
+import { coFixtures } from "./fixtures.ts";
 import type { Arm, ArmData, Claim, DataKind, Experiment, Measured, Reproduction, Trained } from "./reproduction.ts";
 
 export interface ReproduceRequest {
@@ -75,6 +76,7 @@ const experimentOn = (request: ReproduceRequest, place: number, onArm: (arm: Arm
     kind,
     train: data,
     test,
+    co: coFixtures[kind],
     progress,
     arm: async (name, arm, given) => {
       const found = await trainArm(request, seed, name, arm, given);

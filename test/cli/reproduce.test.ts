@@ -183,6 +183,14 @@ describe("reproduce", () => {
     expect((await node("../../scripts/systems.mjs", ["."])).code).toBe(2);
   });
 
+  it("without data every system on digits takes glyphs", async () => {
+    const { code, stderr } = await temper(["reproduce", "--all"]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(
+      /^slat needs cifar10; awp needs cifar10; robust-overfitting needs cifar10\. Give it with --data/,
+    );
+  });
+
   it("temper list systems names every system with its source", async () => {
     const { systems } = documentOf(await temper(["list", "systems", "--json"])) as { systems: { name: string }[] };
     expect(systems.map(({ name }) => name)).toContain("trades");

@@ -1,12 +1,13 @@
-import { coCifar, coMnist } from "../fixtures.ts";
-import type { Arm, Trained } from "../reproduction.ts";
+import type { DataKind, Given, Trained } from "../reproduction.ts";
 
-/** Arms of `co-mnist` and `co-cifar` that several pages compare with. */
-export const fgsm: Arm = coMnist({ recipe: "fast-at", options: { start: "zero", relativeStep: 1 } });
-export const fgsmRs: Arm = coMnist({ recipe: "fast-at" });
-export const nFgsm: Arm = coMnist({ recipe: "n-fgsm" });
-export const plainCifar: Arm = coCifar({ recipe: "fast-at", options: { start: "zero", relativeStep: 1 } });
-export const pgd5: Arm = coMnist({ recipe: "pgd-at", options: { steps: 5, relativeStep: 0.5 } });
+/** What several pages compare with, on the shared fixture of the kind of data. */
+export const fgsm: Given = { recipe: "fast-at", options: { start: "zero", relativeStep: 1 } };
+export const fgsmRs: Given = { recipe: "fast-at" };
+export const nFgsm = (kind: DataKind): Given => ({ recipe: "n-fgsm", options: warmed(kind) });
+export const pgd5: Given = { recipe: "pgd-at", options: { steps: 5, relativeStep: 0.5 } };
+
+/** On glyphs the radius grows over five epochs: from the start at its full size, much noise or a penalty lets nothing be learned. */
+export const warmed = (kind: DataKind): Readonly<Record<string, number>> => (kind === "glyphs" ? { ramp: 5 } : {});
 
 /** 1 - PGD accuracy / FGSM accuracy: from 0.6 on a network counts as collapsed. */
 export const collapse = ({ pgd, fgsm: single }: Pick<Trained, "pgd" | "fgsm">): number =>

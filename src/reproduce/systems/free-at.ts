@@ -1,6 +1,8 @@
-import { coMnist, fullCifar, STANDARDIZED } from "../fixtures.ts";
+import { fullCifar, STANDARDIZED } from "../fixtures.ts";
 import {
   type Arm,
+  boundOn,
+  type Claim,
   defineReproduction,
   type Experiment,
   type Measured,
@@ -40,34 +42,73 @@ const predicted = async ({ arm }: Experiment): Promise<Measured> => {
   };
 };
 
+/** Reported, as the page has not measured them. */
+const predictedClaims: readonly Claim[] = [
+  onEverySeed({
+    text: "digits at 0.3: standard training falls to at most 5 % under PGD-40",
+    required: false,
+    threshold: "page",
+    unit: "percent",
+    value: (m) => m["PGD-40, standard"],
+    sign: "<=",
+    bound: 0.05,
+  }),
+  onEverySeed({
+    text: "from 2 to 8 replays of as many updates PGD-40 accuracy rises by at least 10 points",
+    required: false,
+    threshold: "page",
+    unit: "points",
+    value: (m) => m["PGD-40, m = 8"]! - m["PGD-40, m = 2"]!,
+    sign: ">=",
+    bound: 0.1,
+  }),
+  onEverySeed({
+    text: "8 replays are at most 3 points below PGD-7 of as many gradients",
+    required: false,
+    threshold: "page",
+    unit: "points",
+    value: (m) => m["PGD-40, m = 8"]! - m["PGD-40, PGD-7 of as many gradients"]!,
+    sign: ">=",
+    bound: -0.03,
+  }),
+  onEverySeed({
+    text: "clean accuracy with 8 replays is below that with 2",
+    required: false,
+    threshold: "page",
+    unit: "points",
+    value: (m) => m["clean, m = 8"]! - m["clean, m = 2"]!,
+    sign: "<=",
+    bound: 0,
+  }),
+];
+
 export const freeAt = defineReproduction({
   slug: "free-at",
   title: "Adversarial training for free: replays share one backward pass",
   source: "Shafahi et al. 2019, Adversarial Training for Free!",
-  kinds: ["mnist"],
+  kinds: ["mnist", "glyphs"],
   small: async (experiment) => {
-    const { arm } = experiment;
-    const free = await arm("Free, m = 4", coMnist({ recipe: "free-at", options: { replays: 4, epochs: 4 } })),
-      full = await arm("PGD-5", pgd5);
+    const { arm, co, kind } = experiment;
+    const free = await arm("Free, m = 4", co({ recipe: "free-at", options: { replays: 4, epochs: 4 } })),
+      full = await arm("PGD-5", co(pgd5));
     return {
       "clean, Free": free.clean,
       "PGD-20, Free": free.pgd,
       "PGD-20, PGD-5": full.pgd,
       "gradients, Free / PGD-5": free.gradientEvaluations / full.gradientEvaluations,
       "collapse, Free": collapse(free),
-      ...(await predicted(experiment)),
+      ...(kind === "mnist" && (await predicted(experiment))),
     };
   },
-  claims: () => [
+  claims: (kind) => [
     onEverySeed({
-      text: "Free with 4 replays and 4 passes over the data reaches at least 55 % under PGD-20",
+      text: (bound) => `Free with 4 replays and 4 passes over the data reaches at least ${bound} under PGD-20`,
       published: "46.19 % of PGD-7's 45.29 % on CIFAR-10 at a seventh of the time (repository)",
       required: true,
-      threshold: "page",
+      ...boundOn(kind, 0.55, 0.55),
       unit: "percent",
       value: (m) => m["PGD-20, Free"]!,
       sign: ">=",
-      bound: 0.55,
     }),
     onEverySeed({
       text: "at most a quarter of PGD-5's gradients",
@@ -87,42 +128,7 @@ export const freeAt = defineReproduction({
       sign: "<=",
       bound: COLLAPSED,
     }),
-    onEverySeed({
-      text: "digits at 0.3: standard training falls to at most 5 % under PGD-40",
-      required: false,
-      threshold: "page",
-      unit: "percent",
-      value: (m) => m["PGD-40, standard"],
-      sign: "<=",
-      bound: 0.05,
-    }),
-    onEverySeed({
-      text: "from 2 to 8 replays of as many updates PGD-40 accuracy rises by at least 10 points",
-      required: false,
-      threshold: "page",
-      unit: "points",
-      value: (m) => m["PGD-40, m = 8"]! - m["PGD-40, m = 2"]!,
-      sign: ">=",
-      bound: 0.1,
-    }),
-    onEverySeed({
-      text: "8 replays are at most 3 points below PGD-7 of as many gradients",
-      required: false,
-      threshold: "page",
-      unit: "points",
-      value: (m) => m["PGD-40, m = 8"]! - m["PGD-40, PGD-7 of as many gradients"]!,
-      sign: ">=",
-      bound: -0.03,
-    }),
-    onEverySeed({
-      text: "clean accuracy with 8 replays is below that with 2",
-      required: false,
-      threshold: "page",
-      unit: "points",
-      value: (m) => m["clean, m = 8"]! - m["clean, m = 2"]!,
-      sign: "<=",
-      bound: 0,
-    }),
+    ...(kind === "mnist" ? predictedClaims : []),
   ],
   full: fullCifar({
     recipe: "free-at",

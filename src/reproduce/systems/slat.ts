@@ -2,11 +2,11 @@ import { filledLike, vjp } from "../../autodiff/index.ts";
 import { graphNodes } from "../../graph/index.ts";
 import { crossEntropy } from "../../loss/index.ts";
 import { reduceL1 } from "../../ops/index.ts";
-import { coCifar, fullCifar, STANDARDIZED } from "../fixtures.ts";
+import { fullCifar, STANDARDIZED } from "../fixtures.ts";
 import { meanOf, rateOf, rowsOf } from "../measures.ts";
 import { defineReproduction, type Experiment, onEverySeed, type Trained } from "../reproduction.ts";
 import { examplesOf } from "../run.ts";
-import { plainCifar } from "./arms.ts";
+import { fgsm } from "./arms.ts";
 
 /**
  * Steps in the hidden layer, in radii; chosen of 1, 2 and 4 on seed 0, where clean / FGSM / PGD-20 accuracies were 31.9 /
@@ -34,11 +34,11 @@ export const slat = defineReproduction({
   source: "Park and Lee 2021, Reliably fast adversarial training via latent adversarial perturbation",
   kinds: ["cifar10"],
   small: async (experiment) => {
-    const { arm } = experiment;
-    const plain = await arm("FGSM", plainCifar),
+    const { arm, co } = experiment;
+    const plain = await arm("FGSM", co(fgsm)),
       latent = await arm(
         `SLAT, eta = ${ETA} eps`,
-        coCifar({ recipe: "slat", recipeOptions: { taps: "conv", eta: (ETA * 10) / 255 } }),
+        co({ recipe: "slat", recipeOptions: { taps: "conv", eta: (ETA * 10) / 255 } }),
       );
     const [plainSize, latentSize] = [
       await featureGradient(experiment, plain),

@@ -55,10 +55,14 @@ export const shareAfterFgsm = async (
 };
 
 /** What stationarity says of attacks of different strength on a network. */
-export const diagnosed = async ({ test, seed }: Experiment, { modelPath }: Trained): Promise<Measured> => {
+export const diagnosed = async (
+  { test, seed }: Experiment,
+  { modelPath }: Trained,
+  epsilon: number,
+): Promise<Measured> => {
   const images = examplesOf(test, 500, 0),
     names = [...ATTACKS.map(({ steps }) => String(steps)), "FGSM"];
-  const rows = await rowsOf({ modelPath, images, epsilon: 0.3, seed }, (at) => {
+  const rows = await rowsOf({ modelPath, images, epsilon, seed }, (at) => {
     const start = at.project(add(at.x, mul(at.epsilon, at.draw("uniform", at.x)))),
       found = ATTACKS.map((climb) => stationarity(at, String(climb.steps), start, climb));
     return Object.assign({}, ...found, stationarity(at, "FGSM", at.x, { steps: 1, length: 1 }));

@@ -1,18 +1,17 @@
-import { coMnist, fullCifar } from "../fixtures.ts";
-import { defineReproduction, onEverySeed } from "../reproduction.ts";
+import { fullCifar } from "../fixtures.ts";
+import { boundOn, defineReproduction, onEverySeed } from "../reproduction.ts";
 import { collapse, COLLAPSED, pgd5 } from "./arms.ts";
 
 export const trades = defineReproduction({
   slug: "trades",
   title: "TRADES: a dial between accuracy and robustness",
   source: "Zhang et al. 2019, Theoretically Principled Trade-off between Robustness and Accuracy",
-  kinds: ["mnist"],
-  small: async ({ arm }) => {
+  kinds: ["mnist", "glyphs"],
+  small: async ({ arm, co }) => {
     const inner = { steps: 5, relativeStep: 0.5 };
-    const at = (beta: number) =>
-      arm(`beta ${beta}`, coMnist({ recipe: "trades", recipeOptions: { beta }, options: inner }));
+    const at = (beta: number) => arm(`beta ${beta}`, co({ recipe: "trades", recipeOptions: { beta }, options: inner }));
     const [six, one] = [await at(6), await at(1)];
-    const plain = await arm("PGD-5", pgd5);
+    const plain = await arm("PGD-5", co(pgd5));
     return {
       "clean, beta 6": six.clean,
       "PGD-20, beta 6": six.pgd,
@@ -22,33 +21,30 @@ export const trades = defineReproduction({
       "collapse, beta 6": collapse(six),
     };
   },
-  claims: () => [
+  claims: (kind) => [
     onEverySeed({
-      text: "PGD-20 accuracy at beta 6 is at least 5 points above that at beta 1",
+      text: (bound) => `PGD-20 accuracy at beta 6 is at least ${bound} above that at beta 1`,
       required: true,
-      threshold: "page",
+      ...boundOn(kind, 0.05, 0),
       unit: "points",
       value: (m) => m["PGD-20, beta 6"]! - m["PGD-20, beta 1"]!,
       sign: ">=",
-      bound: 0.05,
     }),
     onEverySeed({
-      text: "clean accuracy at beta 6 is at least 1 point below that at beta 1",
+      text: (bound) => `clean accuracy at beta 6 is at least ${bound} below that at beta 1`,
       required: true,
-      threshold: "page",
+      ...boundOn(kind, 0.01, 0),
       unit: "points",
       value: (m) => m["clean, beta 1"]! - m["clean, beta 6"]!,
       sign: ">=",
-      bound: 0.01,
     }),
     onEverySeed({
-      text: "PGD-20 accuracy at beta 6 is at most 2 points below that of PGD-5 training",
+      text: (bound) => `PGD-20 accuracy at beta 6 is at most ${bound} below that of PGD-5 training`,
       required: true,
-      threshold: "page",
+      ...boundOn(kind, -0.02, -0.06),
       unit: "points",
       value: (m) => m["PGD-20, beta 6"]! - m["PGD-20, PGD-5 training"]!,
       sign: ">=",
-      bound: -0.02,
     }),
     onEverySeed({
       text: "no collapse: 1 - PGD-20 / FGSM accuracy stays below 0.6",
