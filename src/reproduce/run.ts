@@ -7,6 +7,7 @@ import { attackDataset } from "../evaluate/index.ts";
 import { loadClassifier } from "../models/index.ts";
 import { train } from "../train/index.ts";
 import { coFixtures } from "./fixtures.ts";
+import { version } from "../version.ts";
 import type { Arm, ArmData, Claim, DataKind, Experiment, Measured, Reproduction, Trained } from "./reproduction.ts";
 
 export interface ReproduceRequest {
@@ -99,7 +100,7 @@ const trainArm = async (
   const { folder, train: all, test } = request,
     data = given ?? examplesOf(all, arm.examples, seed);
   const key = createHasher()
-    .text(JSON.stringify([arm, seed, data.hash, validation?.hash, pool?.hash, test.hash]))
+    .text(JSON.stringify([version, arm, seed, data.hash, validation?.hash, pool?.hash, test.hash]))
     .bytes(from === undefined ? new Uint8Array() : await readFile(from))
     .digest();
   const place = join(folder, `${arm.recipe}-${key}`),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isTemperError, tensor } from "temper/core";
+import { tensor } from "temper/core";
 import {
   type Dataset,
   applyRange,
@@ -14,16 +14,7 @@ import {
   sliceDataset,
   takeExamples,
 } from "temper/data";
-
-const errorOf = (run: () => unknown): { code: string; message: string } => {
-  try {
-    run();
-  } catch (error) {
-    if (isTemperError(error)) return error;
-    throw error;
-  }
-  return { code: "no error", message: "" };
-};
+import { errorOf } from "../errors.ts";
 
 const facts = { name: "t", split: "test", source: "memory" } as const;
 const parts = {

@@ -2,20 +2,10 @@ import { deflateSync } from "node:zlib";
 import { encode } from "fast-png";
 import jpeg from "jpeg-js";
 import { describe, expect, it } from "vitest";
-import { isTemperError } from "temper/core";
 import { type Image, batchOf, datasetFromImages, decodeImage, decodeJpeg, decodePng, encodePng } from "temper/data";
 import { base64, concat, noise, png, pngChunk } from "./builders.ts";
 import reference from "./reference.json" with { type: "json" };
-
-const errorOf = (run: () => unknown): { code: string; message: string } => {
-  try {
-    run();
-  } catch (error) {
-    if (isTemperError(error)) return error;
-    throw error;
-  }
-  return { code: "no error", message: "" };
-};
+import { errorOf } from "../errors.ts";
 
 const expected = (values: string): number[] => [...new Uint16Array(base64(values).slice().buffer)];
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createRng, isTemperError } from "temper/core";
+import { createRng } from "temper/core";
 import {
   createDataset,
   glyphs,
@@ -12,16 +12,8 @@ import {
   weighted,
   withLabelNoise,
 } from "temper/data";
+import { errorText } from "../errors.ts";
 
-const errorOf = (run: () => unknown): string => {
-  try {
-    run();
-  } catch (error) {
-    if (isTemperError(error)) return `${error.code}: ${error.message}`;
-    throw error;
-  }
-  return "no error";
-};
 const sorted = (ids: Iterable<number>): number[] => [...ids].sort((a, b) => a - b);
 const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 
@@ -45,7 +37,7 @@ describe.each(all)("%s", (_, make) => {
     const many = replayed(make(), 4);
     expect(stepsOf(many)).toBe(4 * stepsOf(make()));
     expect(many.orderOf(1)).toEqual(make().orderOf(1));
-    expect(errorOf(() => replayed(make(), 0))).toMatch(/^bad-option: Replays of a batch must be an integer from 1/);
+    expect(errorText(() => replayed(make(), 0))).toMatch(/^bad-option: Replays of a batch must be an integer from 1/);
   });
 });
 
@@ -60,7 +52,7 @@ describe("shuffled", () => {
   it("does not depend on the size of batches", () => {
     const [a, b] = [7, 30].map((batchSize) => shuffled({ seed: 1, count: 30, batchSize }).orderOf(2));
     expect(a).toEqual(b);
-    expect(errorOf(() => shuffled({ seed: 1, count: 6, batchSize: 7 }))).toMatch(
+    expect(errorText(() => shuffled({ seed: 1, count: 6, batchSize: 7 }))).toMatch(
       /^bad-option: A batch of 7 is larger than/,
     );
   });
@@ -81,9 +73,9 @@ describe("weighted", () => {
   });
 
   it("refuses weights that are none", () => {
-    expect(errorOf(() => weighted({ seed: 0, batchSize: 1, weights: [1, -1] }))).toMatch(/got -1 for example 1/);
-    expect(errorOf(() => weighted({ seed: 0, batchSize: 1, weights: [1, NaN] }))).toMatch(/got NaN/);
-    expect(errorOf(() => weighted({ seed: 0, batchSize: 1, weights: [0, 0] }))).toMatch(/none is above 0/);
+    expect(errorText(() => weighted({ seed: 0, batchSize: 1, weights: [1, -1] }))).toMatch(/got -1 for example 1/);
+    expect(errorText(() => weighted({ seed: 0, batchSize: 1, weights: [1, NaN] }))).toMatch(/got NaN/);
+    expect(errorText(() => weighted({ seed: 0, batchSize: 1, weights: [0, 0] }))).toMatch(/none is above 0/);
   });
 });
 
@@ -114,10 +106,10 @@ describe("pooled", () => {
 
   it("an epoch is one pass over the labelled ones, where no other size is given", () => {
     expect(pooled(parts).batches).toBe(2); // 4 a batch of 10
-    expect(errorOf(() => pooled({ ...parts, fraction: 1 }))).toMatch(
+    expect(errorText(() => pooled({ ...parts, fraction: 1 }))).toMatch(
       /^bad-option: A pool of 1000 .* leaves 0 of 8 rows/,
     );
-    expect(errorOf(() => pooled({ ...parts, poolCount: 0 }))).toMatch(/^bad-option: A pool of 0/);
+    expect(errorText(() => pooled({ ...parts, poolCount: 0 }))).toMatch(/^bad-option: A pool of 0/);
   });
 });
 
@@ -144,7 +136,7 @@ describe("holdOut", () => {
 
   it("leaves something", () => {
     for (const n of [0, 200, 1.5])
-      expect(errorOf(() => holdOut(data, n))).toMatch(/^bad-option: .* cannot be held out: 1 to 199 can/);
+      expect(errorText(() => holdOut(data, n))).toMatch(/^bad-option: .* cannot be held out: 1 to 199 can/);
   });
 });
 
@@ -168,6 +160,6 @@ describe("label noise", () => {
     expect(hash).not.toBe(data.hash);
     expect(withLabelNoise(data, 0.4, 3).hash).toBe(hash);
     expect(withLabelNoise(data, 0, 3).hash).toBe(data.hash);
-    expect(errorOf(() => withLabelNoise(data, 2, 0))).toMatch(/^bad-option: Label noise needs a share from 0 to 1/);
+    expect(errorText(() => withLabelNoise(data, 2, 0))).toMatch(/^bad-option: Label noise needs a share from 0 to 1/);
   });
 });

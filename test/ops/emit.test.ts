@@ -1,5 +1,5 @@
 import { customVjp } from "temper/autodiff";
-import { f32, i64, isTemperError, scalar, type TemperError } from "temper/core";
+import { f32, i64, scalar } from "temper/core";
 import {
   attr,
   BATCH,
@@ -17,16 +17,7 @@ import { concatChunks, decodeModel, encodeModel, validateModel } from "temper/on
 import { add, decomposeInternal, evaluateGraph, importModel, mul, neg, ops, toOnnx } from "temper/ops";
 import { describe, expect, it } from "vitest";
 import { difference, randomTensor, runModel } from "./model-file.ts";
-
-const errorOf = (f: () => unknown): TemperError => {
-  try {
-    f();
-  } catch (error) {
-    if (isTemperError(error)) return error;
-    throw error;
-  }
-  throw new Error("nothing was thrown");
-};
+import { errorOf } from "../errors.ts";
 
 /** Runs a graph from its file and in float64 by the operators' references. */
 const fileError = async (graph: Graph, batch = 2): Promise<number> => {

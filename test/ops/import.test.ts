@@ -1,4 +1,4 @@
-import { f32, i64, isTemperError, scalar, type Tensor, TemperError } from "temper/core";
+import { f32, i64, scalar, type Tensor } from "temper/core";
 import { grad } from "temper/autodiff";
 import { concretize, graphNodes, printGraph } from "temper/graph";
 import type { GraphProto, ModelProto, NodeProto } from "temper/onnx";
@@ -14,6 +14,7 @@ import {
   randomTensor,
   runModel,
 } from "./model-file.ts";
+import { errorOf } from "../errors.ts";
 
 /** Values for the data inputs of an imported model. */
 const feedsFor = (model: ReturnType<typeof importModel>, batch: number, seed = 1): Record<string, Tensor> =>
@@ -33,16 +34,6 @@ const disagreement = async (file: ModelProto, options: ImportOptions = {}): Prom
     worst = Math.max(worst, difference(await runModel(file, feeds), await runModel(emitted, feeds)));
   }
   return worst;
-};
-
-const errorOf = (f: () => unknown): TemperError => {
-  try {
-    f();
-  } catch (error) {
-    if (isTemperError(error)) return error;
-    throw error;
-  }
-  throw new Error("nothing was thrown");
 };
 
 /** A model of one operator on x [N, ...rest]. */

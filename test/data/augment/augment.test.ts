@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createRng, isTemperError, resolveOptions } from "temper/core";
+import { createRng, resolveOptions } from "temper/core";
 import {
   type AnyAugmentation,
   type AugmentationName,
@@ -8,6 +8,7 @@ import {
   parseAugmentations,
   parseMixer,
 } from "temper/data";
+import { errorText } from "../../errors.ts";
 
 const ramp = ([c, h, w]: ImageView["shape"]): Float32Array =>
   Float32Array.from({ length: c * h * w }, (_, i) => (i + 1) / (c * h * w));
@@ -172,16 +173,6 @@ describe("policies", () => {
 });
 
 describe("lists", () => {
-  const errorOf = (run: () => unknown): string => {
-    try {
-      run();
-    } catch (error) {
-      if (isTemperError(error)) return `${error.code}: ${error.message}`;
-      throw error;
-    }
-    return "no error";
-  };
-
   it("reads names with values, in the order of the record's options", () => {
     expect(parseAugmentations("crop, flip,cutout=8")).toEqual([
       { name: "crop", options: { pad: 4 } },
@@ -197,13 +188,13 @@ describe("lists", () => {
   });
 
   it("refuses what it does not know", () => {
-    expect(errorOf(() => parseAugmentations("crop,flipp"))).toMatch(/^not-found: .*"flipp".* Did you mean flip\?/);
-    expect(errorOf(() => parseAugmentations("cutout=x"))).toMatch(/^bad-option: cutout: size must be an integer/);
-    expect(errorOf(() => parseAugmentations("crop=1:2"))).toMatch(
+    expect(errorText(() => parseAugmentations("crop,flipp"))).toMatch(/^not-found: .*"flipp".* Did you mean flip\?/);
+    expect(errorText(() => parseAugmentations("cutout=x"))).toMatch(/^bad-option: cutout: size must be an integer/);
+    expect(errorText(() => parseAugmentations("crop=1:2"))).toMatch(
       /^bad-option: crop takes at most 1 values \(pad\), got 1:2/,
     );
-    expect(errorOf(() => parseAugmentations("crop,,flip"))).toMatch(/^not-found/);
-    expect(errorOf(() => parseMixer("mixup,cutmix"))).toMatch(/^bad-option: Only one mixer/);
-    expect(errorOf(() => parseMixer("mixup=0"))).toMatch(/^bad-option: mixup: alpha/);
+    expect(errorText(() => parseAugmentations("crop,,flip"))).toMatch(/^not-found/);
+    expect(errorText(() => parseMixer("mixup,cutmix"))).toMatch(/^bad-option: Only one mixer/);
+    expect(errorText(() => parseMixer("mixup=0"))).toMatch(/^bad-option: mixup: alpha/);
   });
 });
