@@ -71,4 +71,7 @@ export const trades = defineReproduction({
       steps: 10,
     },
   }),
+  notes: [
+    "On digits the dial is narrower than 5 points on some seeds: seeds 3 to 8 show 8.6, 13.6, 8.1, 5.1, 3.5 and 12.6 points between beta 6 and beta 1, seeds 0 to 2 show 4.2, 5.2 and 0.2. The networks at beta 1 are more robust than the page's (59 and 58 %).",
+  ],
 });
