@@ -48,7 +48,7 @@ describe("temper train", () => {
     ];
     const before = readdirSync(folder).toSorted();
     const text = await temper(given);
-    expect([text.code, text.stdout]).toEqual([0, expect.stringMatching(/^start +uniform:scale=0.5$/m)]);
+    expect([text.code, text.stdout]).toEqual([0, expect.stringMatching(/^start +uniform:scale=0.5,cut=true$/m)]);
     expect(text.stdout).toMatch(/^parameters +[\d,]+$/m);
     expect(text.stdout).toMatch(/^steps an epoch +6$/m);
     expect(text.stdout).toMatch(/^gradients an epoch +360$/m); // two steps and the update's, of 120 examples
